@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tpark parks a thread until another thread unparks it.
+ *
+ * A parker holds at most one token. Unpark gives the token, and merges with one that is already
+ * there. Park consumes the token, and sleeps until there is one. So an unpark is never lost, in
+ * whatever order the two threads arrive, and a spurious wakeup never ends a park.
+ *
+ * Three ways to own a parker:
+ *
+ *   struct tpark            embed it anywhere; whoever unparks it needs its address
+ *   struct tpark_thread     reference-counted: one owner parks, any number of struct tpark_unparker
+ *                           and struct tpark_waker unpark it, and every handle may die first
+ *   tpark_current_*()       the calling thread's own, made on first use
+ *
+ * One thread at a time parks on a parker: its owner. Ownership may move to another thread if the
+ * program orders the two threads' calls (a mutex, a join, a message). Two threads that park on one
+ * parker at once are a bug, reported by abort() where it is seen.
+ *
+ * What holds for every function, unless it says otherwise:
+ *
+ *   Time       Deadlines are absolute times of CLOCK_MONOTONIC; steps of the wall clock do not
+ *              move them.
+ *   errno      is left as it was.
+ *   Cancel     No function is a cancellation point.
+ *   Misuse     One line on stderr that names the function and the reason, then abort(). A null
+ *              pointer crashes; the compiler warns of it. Use after free is undefined.
+ *   Ordering   What a thread did before an unpark happens before what the owner does after the
+ *              park that consumed the token: with every one of the unparks that merged into it.
+ *              Nothing more: a thread that skips an unpark because of another variable needs a
+ *              sequentially consistent fence between its write and its read of that variable, and
+ *              so does the owner between its write and its park.
+ *   Signals    "Async-signal-safe" says that a function may be called from a signal handler, also
+ *              one that interrupted any tpark function on the same parker.
+ */
+#ifndef TPARK_H
+#define TPARK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define TPARK_VERSION_MAJOR 0
+#define TPARK_VERSION_MINOR 1
+#define TPARK_VERSION_PATCH 0
+
+/* Compiler extensions, kept to this place. */
+#if defined(__GNUC__)
+#define TPARK_API __attribute__((visibility("default")))
+#define TPARK_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
+#define TPARK_MUST_USE __attribute__((warn_unused_result))
+#else
+#define TPARK_API
+#define TPARK_NONNULL(...)
+#define TPARK_MUST_USE
+#endif
+
+/*
+ * The layout: struct tpark, TPARK_INIT_FLAGS and the feature macros of the backend that the
+ * library was built with. Defines
+ *
+ *   TPARK_BACKEND_FUTEX 1 or TPARK_BACKEND_PTHREAD 1
+ *   TPARK_SIZEOF_TIME_T      sizeof(time_t) in the library
+ *   TPARK_HAS_FUTEX_WORD     1 where tpark_futex_word() exists
+ */
+#include "tpark_backend.h"
+
+#if defined(__cplusplus) && __cplusplus >= 201103L
+static_assert(sizeof(time_t) == TPARK_SIZEOF_TIME_T, "tpark was built with another time_t");
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+_Static_assert(sizeof(time_t) == TPARK_SIZEOF_TIME_T, "tpark was built with another time_t");
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The three states. tpark_notify() and tpark_unpark() return the one that they replaced. */
+enum tpark_state {
+    TPARK_EMPTY = 0,    /* no token */
+    TPARK_PARKED = 1,   /* no token, and the owner sleeps, or is about to */
+    TPARK_NOTIFIED = 2, /* a token */
+};
+
+/* Flags of a parker. */
+enum {
+    TPARK_SHARED = 1u << 0, /* other processes that map the parker's memory may use it too */
+};
+
+/* A private parker without a token: struct tpark p = TPARK_INIT; */
+#define TPARK_INIT TPARK_INIT_FLAGS(0)
+
+/* ---------------------------------------------------------------------- the embedded parker -- */
+
+/*
+ * Makes an empty parker, with flags out of TPARK_SHARED. A parker that TPARK_INIT or
+ * TPARK_INIT_FLAGS initialised needs no tpark_init().
+ *
+ * Returns    0, or an error number.
+ * Errors     EINVAL: an unknown flag. Pthread backend: what pthread_mutex_init() or
+ *            pthread_cond_init() returned.
+ * Ordering   None: hand the parker to other threads as you would any object.
+ * Context    While no other thread uses the parker. Not async-signal-safe.
+ */
+TPARK_API TPARK_MUST_USE int tpark_init(struct tpark *p, unsigned flags) TPARK_NONNULL(1);
+
+/*
+ * Ends a parker's life, after which its memory may be used for anything. A token that is there is
+ * gone. Does nothing with the futex backend but look for misuse.
+ *
+ * Errors     Aborts if the parker is armed: somebody sleeps on it.
+ * Ordering   None.
+ * Context    When no call on the parker is running or will follow, with one exception: with the
+ *            futex backend and without TPARK_SHARED, whoever has consumed a token may destroy and
+ *            free the parker while the tpark_unpark() or tpark_notify() that gave it has yet to
+ *            return, or its tpark_wake() has yet to be called. Not async-signal-safe.
+ */
+TPARK_API void tpark_destroy(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * Sleeps until there is a token, and consumes it. Returns at once if there is one.
+ *
+ * Errors     Aborts if another thread parks on this parker at this moment.
+ * Ordering   Acquire: see the top of this file.
+ * Context    The owner. Not async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, ParkThread::park, which may also return spuriously on
+ *            shutdown; this does not.
+ */
+TPARK_API void tpark_park(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * Like tpark_park(), but gives up when timeout_ns have passed. Never gives up earlier. Takes a
+ * token that is there whatever the timeout.
+ *
+ * Returns    0: a token was consumed. ETIMEDOUT: time is up, and no token was consumed.
+ * Units      Nanoseconds from the call. 0 looks for a token and never sleeps. A timeout whose
+ *            deadline does not fit into a struct timespec is no timeout.
+ * Errors     Aborts as tpark_park() does.
+ * Ordering   Acquire if it returned 0, else none.
+ * Context    The owner. Not async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, ParkThread::park_timeout; the results are POSIX's of
+ *            pthread_cond_timedwait().
+ */
+TPARK_API int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns) TPARK_NONNULL(1);
+
+/*
+ * Like tpark_park_timeout(), with an absolute deadline.
+ *
+ * Returns    0: a token was consumed. ETIMEDOUT: the deadline has passed, and no token was
+ *            consumed. EINVAL: not a time.
+ * Units      A time of CLOCK_MONOTONIC; NULL is no timeout; negative seconds are long past.
+ * Errors     EINVAL if tv_nsec is not in 0..999999999: looked at first, and a token stays where
+ *            it is. Aborts as tpark_park() does.
+ * Ordering   Acquire if it returned 0, else none.
+ * Context    The owner. Not async-signal-safe.
+ * Semantics  As tpark_park_timeout().
+ */
+TPARK_API int tpark_park_until(struct tpark *p, const struct timespec *deadline) TPARK_NONNULL(1);
+
+/*
+ * Consumes the token if there is one. Never sleeps.
+ *
+ * Returns    Whether it consumed a token.
+ * Errors     Aborts if another thread parks on this parker at this moment.
+ * Ordering   Acquire if it returned true, else none.
+ * Context    The owner. Async-signal-safe while the owner is in no other call on this parker.
+ */
+TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * Gives the token, and wakes the owner if it sleeps: tpark_notify(), then tpark_wake() if one is
+ * owed. Makes a system call (or takes a mutex, with the pthread backend) only in that case.
+ *
+ * Returns    The state that it replaced. TPARK_NOTIFIED: the token merged with one that was there.
+ * Errors     Aborts if the state word was corrupt.
+ * Ordering   Release, and acquire of what the owner did before it armed if it returned
+ *            TPARK_PARKED.
+ * Context    Any thread, also the owner. Futex backend: async-signal-safe; with TPARK_SHARED, any
+ *            process that maps the parker; after the exchange it touches nothing of a parker
+ *            without TPARK_SHARED. Pthread backend: not async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, UnparkThread::unpark.
+ */
+TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1);
+
+/* ------------------------------------------------------------------------------- the halves -- */
+
+/*
+ * The first half of tpark_unpark(): gives the token. For callers that want the system call out of
+ * a critical section, or whose owner blocks in a place of its own.
+ *
+ * Returns    The state that it replaced. If that is TPARK_PARKED, the caller owes the owner a
+ *            tpark_wake(), or the wake of the place where the owner blocks.
+ * Errors     Aborts if the state word was corrupt.
+ * Ordering   As tpark_unpark().
+ * Context    Any thread. Async-signal-safe with either backend.
+ */
+TPARK_API TPARK_MUST_USE enum tpark_state tpark_notify(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * The second half of tpark_unpark(): wakes the owner from its sleep. A wake too many is harmless.
+ *
+ * Errors     None.
+ * Ordering   None: the token carries it.
+ * Context    Any thread. Futex backend: async-signal-safe; reads nothing of the parker, so the
+ *            memory of one without TPARK_SHARED need no longer be there. Pthread backend: not
+ *            async-signal-safe.
+ */
+TPARK_API void tpark_wake(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * The first half of a park: announces that the owner is about to sleep, so that the next unpark
+ * wakes it, unless a token is there, which it then consumes. Armed, the owner blocks where it
+ * likes until it is woken, and then calls tpark_disarm(); between the two it makes no other call
+ * on this parker than tpark_unpark() and its halves.
+ *
+ * Returns    true: armed. false: a token was there and has been consumed; do not sleep.
+ * Errors     Aborts if the parker is armed already.
+ * Ordering   true: release; an unpark that returns TPARK_PARKED sees what came before. false:
+ *            acquire.
+ * Context    The owner. Not async-signal-safe.
+ */
+TPARK_API TPARK_MUST_USE bool tpark_arm(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * The second half of a park: takes back the announcement of tpark_arm().
+ *
+ * Returns    Whether it consumed a token.
+ * Errors     Aborts if the parker was not armed, where it can tell.
+ * Ordering   Acquire if it returned true, else none.
+ * Context    The owner, after tpark_arm() returned true. Not async-signal-safe.
+ */
+TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
+
+#if TPARK_HAS_FUTEX_WORD
+/*
+ * The state word, for an owner that has armed and waits on it while it is TPARK_PARKED:
+ * futex_waitv(), io_uring's FUTEX_WAIT, or anything else that waits on a 32-bit futex.
+ * Wait with FUTEX_PRIVATE_FLAG if, and only if, the parker has no TPARK_SHARED. At most one wait
+ * may be queued on the word: cancel and reap a stale one (in a ring) before the next tpark_arm(),
+ * park or free, or it takes the wake that the next sleep needs. Never write to the word.
+ *
+ * Returns    The address of the word, as long as the parker lives.
+ * Context    Any thread. Async-signal-safe.
+ */
+TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1);
+#endif
+
+/* ------------------------------------------------------------------------------ the handles -- */
+
+struct tpark_thread;   /* the right to park: one per parker (Tokio: ParkThread) */
+struct tpark_unparker; /* the right to unpark, reference-counted (Tokio: UnparkThread) */
+
+/*
+ * For owners that block where tpark_wake() does not reach them: epoll, a device, a remote machine.
+ * Whatever unparks through a handle or a waker calls wake(context) in place of tpark_wake() when
+ * it replaced TPARK_PARKED. An owner that sleeps in tpark_thread_park() too says in *context where
+ * it blocks, before it arms, and the hook then calls tpark_wake() itself.
+ *
+ * wake       runs in whatever thread or handler unparks: several at once, and after the owner was
+ *            woken, or freed its handle. What the owner did before it armed happens before it.
+ * release    runs once, in the thread that frees the last handle, after every wake(); it may free
+ *            context. NULL if there is nothing to do.
+ */
+struct tpark_hook {
+    void (*wake)(void *context);
+    void (*release)(void *context);
+    void *context;
+};
+
+/*
+ * Makes a parker with its owner's handle: one allocation, on cache lines of its own, for the
+ * handle and all its unparkers. No flag is known yet that a handle takes: pass 0.
+ *
+ * Returns    The handle, or NULL with errno set.
+ * Errors     ENOMEM. EINVAL: an unknown flag, or TPARK_SHARED (a handle lives in one process).
+ * Ordering   None.
+ * Context    Any thread. Not async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, ParkThread::new.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_thread_new(unsigned flags);
+
+/*
+ * tpark_thread_new() with a wake hook. The struct is copied.
+ *
+ * Returns    As tpark_thread_new(). If it fails, no hook is called.
+ * Errors     As tpark_thread_new(). EINVAL: hook->wake is NULL.
+ * Ordering   None.
+ * Context    As tpark_thread_new().
+ */
+TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_thread_new_hooked(unsigned flags,
+                                                                      const struct tpark_hook *hook)
+    TPARK_NONNULL(2);
+
+/*
+ * Frees the owner's handle; NULL is a no-op. Unparkers and wakers stay valid, and what they unpark
+ * is nobody.
+ *
+ * Errors     Aborts if the parker is armed.
+ * Ordering   As a shared pointer's: every use of the parker happens before the memory is freed.
+ * Context    Any thread, while no other call with this handle runs. Not async-signal-safe.
+ */
+TPARK_API void tpark_thread_free(struct tpark_thread *t);
+
+/*
+ * The parker inside, for what only struct tpark offers: tpark_try_park(), tpark_arm(),
+ * tpark_futex_word(). tpark_unpark() on it passes by the wake hook.
+ *
+ * Returns    A pointer that is good until tpark_thread_free(t).
+ * Context    Any thread. Async-signal-safe.
+ */
+TPARK_API struct tpark *tpark_thread_parker(struct tpark_thread *t) TPARK_NONNULL(1);
+
+/*
+ * A new unparker for this parker.
+ *
+ * Returns    The unparker, never NULL; the caller frees it.
+ * Errors     Aborts if the reference count would overflow (2^31 handles).
+ * Ordering   None.
+ * Context    Any thread that may use t. Async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, ParkThread::unpark.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_thread_unparker(struct tpark_thread *t)
+    TPARK_NONNULL(1);
+
+/*
+ * tpark_park(), tpark_park_timeout() and tpark_park_until() on the parker inside: the same
+ * results, units, errors, ordering, context and semantics.
+ */
+TPARK_API void tpark_thread_park(struct tpark_thread *t) TPARK_NONNULL(1);
+TPARK_API int tpark_thread_park_timeout(struct tpark_thread *t, uint64_t timeout_ns)
+    TPARK_NONNULL(1);
+TPARK_API int tpark_thread_park_until(struct tpark_thread *t, const struct timespec *deadline)
+    TPARK_NONNULL(1);
+
+/*
+ * Another unparker for the same parker.
+ *
+ * Returns    The unparker, never NULL; the caller frees it.
+ * Errors     Aborts if the reference count would overflow (2^31 handles).
+ * Ordering   None.
+ * Context    Any thread. Async-signal-safe.
+ * Semantics  Rust, Clone of an Arc.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_unparker_clone(const struct tpark_unparker *u)
+    TPARK_NONNULL(1);
+
+/*
+ * Frees an unparker; NULL is a no-op.
+ *
+ * Ordering   As tpark_thread_free().
+ * Context    Any thread. Not async-signal-safe: the last handle frees the memory.
+ */
+TPARK_API void tpark_unparker_free(struct tpark_unparker *u);
+
+/*
+ * tpark_unpark(), tpark_notify() and tpark_wake() through an unparker: the same results, units,
+ * errors, ordering, context and semantics, with these differences: the unparker keeps the parker
+ * alive, after the owner is gone an unpark has no effect, and the wake hook takes the place of
+ * tpark_wake(); in a signal handler it must then be async-signal-safe itself.
+ */
+TPARK_API enum tpark_state tpark_unparker_unpark(struct tpark_unparker *u) TPARK_NONNULL(1);
+TPARK_API TPARK_MUST_USE enum tpark_state tpark_unparker_notify(struct tpark_unparker *u)
+    TPARK_NONNULL(1);
+TPARK_API void tpark_unparker_wake(struct tpark_unparker *u) TPARK_NONNULL(1);
+
+/*
+ * Whether two unparkers unpark the same parker; whether an unparker unparks this owner.
+ *
+ * Context    Any thread. Async-signal-safe.
+ * Semantics  smol's parking, Unparker::same_parker and Unparker::will_unpark.
+ */
+TPARK_API bool tpark_unparker_same_parker(const struct tpark_unparker *a,
+                                          const struct tpark_unparker *b) TPARK_NONNULL(1, 2);
+TPARK_API bool tpark_unparker_will_unpark(const struct tpark_unparker *u,
+                                          const struct tpark_thread *t) TPARK_NONNULL(1, 2);
+
+/* ------------------------------------------------------------------------------- the wakers -- */
+
+struct tpark_waker_vtable;
+
+/* What a future is given to announce that it can go on; any executor may make its own kind. */
+struct tpark_waker {
+    void *data;
+    const struct tpark_waker_vtable *vtable;
+};
+
+/*
+ * What each slot does to the reference that data stands for: clone adds one, wake and drop consume
+ * it, wake_by_ref leaves it. A clone has the same data and the same vtable. Every slot may be
+ * called from any thread.
+ *
+ * Semantics  Rust, core::task::RawWakerVTable.
+ */
+struct tpark_waker_vtable {
+    struct tpark_waker (*clone)(void *data);
+    void (*wake)(void *data);
+    void (*wake_by_ref)(void *data);
+    void (*drop)(void *data);
+};
+
+/*
+ * The vtable of every waker that tpark makes. data is a struct tpark_unparker *, so that
+ * { data, &tpark_unparker_waker_vtable } is the whole waker again.
+ */
+TPARK_API extern const struct tpark_waker_vtable tpark_unparker_waker_vtable;
+
+/*
+ * Turns an unparker into a waker, which takes over its reference: do not free the unparker.
+ * Allocates nothing.
+ *
+ * Returns    The waker; the caller wakes or drops it.
+ * Ordering   None.
+ * Context    Any thread. Async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, UnparkThread::into_waker.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_waker tpark_unparker_into_waker(struct tpark_unparker *u)
+    TPARK_NONNULL(1);
+
+/*
+ * Call a waker's slots, whatever its kind. tpark_waker_clone() returns the new waker.
+ * tpark_waker_wake() and tpark_waker_drop() consume the waker that they are given.
+ *
+ * Ordering   Of a waker that tpark made: wake and wake_by_ref as tpark_unpark(), drop as
+ *            tpark_thread_free().
+ * Context    Any thread. Of a waker that tpark made, with the futex backend: clone and
+ *            wake_by_ref are async-signal-safe, wake and drop are not, since the last handle
+ *            frees the memory.
+ * Semantics  Rust, core::task::Waker.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_waker tpark_waker_clone(const struct tpark_waker *w)
+    TPARK_NONNULL(1);
+TPARK_API void tpark_waker_wake(struct tpark_waker w);
+TPARK_API void tpark_waker_wake_by_ref(const struct tpark_waker *w) TPARK_NONNULL(1);
+TPARK_API void tpark_waker_drop(struct tpark_waker w);
+
+/*
+ * Whether two wakers wake the same task: the same data and the same vtable.
+ *
+ * Context    Any thread. Async-signal-safe.
+ * Semantics  Rust, core::task::Waker::will_wake.
+ */
+TPARK_API bool tpark_waker_will_wake(const struct tpark_waker *a, const struct tpark_waker *b)
+    TPARK_NONNULL(1, 2);
+
+/* ----------------------------------------------------------------------- the current thread -- */
+
+/*
+ * tpark_park(), tpark_park_timeout() and tpark_park_until() on the calling thread's own parker,
+ * which is made on first use and goes when the thread ends: the same results, units, errors,
+ * ordering and semantics, and abort() if there is no memory for it.
+ *
+ * Context    Any thread, also in a destructor of thread-specific data. Not async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, CachedParkThread.
+ */
+TPARK_API void tpark_current_park(void);
+TPARK_API int tpark_current_park_timeout(uint64_t timeout_ns);
+TPARK_API int tpark_current_park_until(const struct timespec *deadline);
+
+/*
+ * A new unparker, or waker, for the calling thread's own parker. It may outlive the thread.
+ *
+ * Returns    The unparker, or NULL with errno set; the waker, or one whose vtable is NULL.
+ * Errors     ENOMEM, in errno, from tpark_current_unparker(). Aborts if the reference count would
+ *            overflow.
+ * Ordering   None.
+ * Context    As tpark_current_park().
+ * Semantics  Tokio, runtime/park.rs, CachedParkThread::unpark and CachedParkThread::waker.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_current_unparker(void);
+TPARK_API TPARK_MUST_USE struct tpark_waker tpark_current_waker(void);
+
+/*
+ * Runs a future to its end on the calling thread: polls it, parks until its waker is woken, polls
+ * again, until poll returns true. poll may clone the waker; it does not own the one it is given.
+ * Each call parks on a parker of its own, so whatever runs inside a poll, a nested
+ * tpark_block_on() or tpark_current_park() included, cannot take its token.
+ *
+ * Returns    0 when poll returned true, or an error number.
+ * Errors     ENOMEM: poll was not called.
+ * Ordering   What came before a wake happens before the poll that follows it.
+ * Context    Any thread. Not async-signal-safe.
+ * Semantics  Tokio, runtime/park.rs, CachedParkThread::block_on.
+ */
+TPARK_API TPARK_MUST_USE int
+tpark_block_on(bool (*poll)(void *future, const struct tpark_waker *waker), void *future)
+    TPARK_NONNULL(1);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TPARK_H */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the protocol (park.c) asks of the blocking layer. One file implements it, and the build
+ * chooses which: backend_futex.c or backend_pthread.c. The protocol owns every transition of the
+ * state; the backend owns sleeping, reads the state, and never writes it. Since a wait reports
+ * nothing, two backends cannot disagree about what happened.
+ *
+ * Every function may change errno; the protocol restores it.
+ */
+#ifndef TPARK_SRC_BACKEND_H
+#define TPARK_SRC_BACKEND_H
+
+#include <stdatomic.h>
+
+#include "tpark.h"
+
+/* Keeps what is rare out of the path that is not: no registers saved for it, no space in the cache.
+ */
+#if defined(__GNUC__)
+#define TPARK_COLD __attribute__((cold, noinline))
+#else
+#define TPARK_COLD
+#endif
+
+/* What is known about a parker whose owner is to be woken, when it may no longer be looked at. */
+enum tpark_scope {
+    TPARK_SCOPE_PRIVATE,
+    TPARK_SCOPE_SHARED,
+    TPARK_SCOPE_UNKNOWN,
+};
+
+/* Make what the layer needs besides state and flags, which are set. 0, or an error number. */
+int tpark_backend_init(struct tpark *p);
+void tpark_backend_destroy(struct tpark *p);
+
+/*
+ * Sleep while the state is PARKED. May return for any reason and at any time; orders nothing.
+ * The check and the sleep are atomic against tpark_backend_wake(). deadline: a valid, non-negative
+ * time of CLOCK_MONOTONIC; NULL: none. Only the owner calls it.
+ */
+void tpark_backend_wait(struct tpark *p, const struct timespec *deadline);
+
+/*
+ * Wake the owner if it sleeps. The state was PARKED when the token was published, and may be
+ * anything by now, PARKED again included: then this is a stray wake. Never skip it, or assert, for
+ * what the state reads.
+ */
+void tpark_backend_wake(struct tpark *p, enum tpark_scope scope);
+
+/*
+ * The header's plain integer as the atomic that it is: the header is also C++, and is read by
+ * binding generators that know no _Atomic. The same size and alignment make it the same object to
+ * the compilers that we support.
+ */
+_Static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "");
+_Static_assert(_Alignof(_Atomic uint32_t) == _Alignof(uint32_t), "");
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "unpark in a signal handler needs lock-free atomics");
+
+static inline _Atomic uint32_t *tpark_state_word(struct tpark *p)
+{
+    return (_Atomic uint32_t *)&p->state;
+}
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Owner's handles and unparkers: references to one counted object. The owner's handle is a type of
+ * its own only so that the compiler keeps apart who may park and who may unpark.
+ *
+ * The count is that of a shared pointer. A new reference is made from one that is held, so its
+ * increment needs no order. Every decrement releases what its thread did with the object; who
+ * brings the count to zero acquires all of that before it frees, by a load, which reads from the
+ * last decrement and so synchronises with the whole chain of them.
+ */
+#include <errno.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "misuse.h"
+#include "tpark.h"
+
+enum { CACHE_LINE = 64 };
+
+struct inner {
+    alignas(CACHE_LINE) struct tpark parker;
+    _Atomic uint32_t references;
+    struct tpark_hook hook;
+};
+
+#if TPARK_BACKEND_FUTEX
+_Static_assert(sizeof(struct inner) == CACHE_LINE, "a handle fills one cache line");
+#endif
+
+static struct inner *of_thread(const struct tpark_thread *t)
+{
+    return (struct inner *)t;
+}
+
+static struct inner *of_unparker(const struct tpark_unparker *u)
+{
+    return (struct inner *)u;
+}
+
+static struct tpark_unparker *add_reference(struct inner *inner, const char *function)
+{
+    /* Half the range is far from zero, however many threads get here before one aborts. */
+    if (atomic_fetch_add_explicit(&inner->references, 1, memory_order_relaxed) >= INT32_MAX)
+        tpark_misuse(function, "the reference count overflows");
+    return (struct tpark_unparker *)inner;
+}
+
+static void drop_reference(struct inner *inner)
+{
+    /* Pairs with the load below, in the thread that drops the last reference. */
+    if (atomic_fetch_sub_explicit(&inner->references, 1, memory_order_release) != 1)
+        return;
+    /* Pairs with every decrement above. A load, since ThreadSanitizer knows no fences. */
+    (void)atomic_load_explicit(&inner->references, memory_order_acquire);
+    const int saved_errno = errno;
+    if (inner->hook.release)
+        inner->hook.release(inner->hook.context);
+    tpark_destroy(&inner->parker);
+    free(inner);
+    errno = saved_errno;
+}
+
+static struct tpark_thread *make(unsigned flags, struct tpark_hook hook)
+{
+    if (flags != 0) {
+        errno = EINVAL;
+        return NULL;
+    }
+    const int saved_errno = errno;
+    struct inner *inner = aligned_alloc(alignof(struct inner), sizeof *inner);
+    if (!inner) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    const int error = tpark_init(&inner->parker, flags);
+    if (error) {
+        free(inner);
+        errno = error;
+        return NULL;
+    }
+    atomic_init(&inner->references, 1);
+    inner->hook = hook;
+    errno = saved_errno;
+    return (struct tpark_thread *)inner;
+}
+
+struct tpark_thread *tpark_thread_new(unsigned flags)
+{
+    return make(flags, (struct tpark_hook){0});
+}
+
+struct tpark_thread *tpark_thread_new_hooked(unsigned flags, const struct tpark_hook *hook)
+{
+    if (!hook->wake) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return make(flags, *hook);
+}
+
+void tpark_thread_free(struct tpark_thread *t)
+{
+    if (!t)
+        return;
+    /* Else a later unpark would have somebody to wake. */
+    tpark_require_idle(&of_thread(t)->parker, __func__);
+    drop_reference(of_thread(t));
+}
+
+struct tpark *tpark_thread_parker(struct tpark_thread *t)
+{
+    return &of_thread(t)->parker;
+}
+
+struct tpark_unparker *tpark_thread_unparker(struct tpark_thread *t)
+{
+    return add_reference(of_thread(t), __func__);
+}
+
+void tpark_thread_park(struct tpark_thread *t)
+{
+    tpark_park(&of_thread(t)->parker);
+}
+
+int tpark_thread_park_timeout(struct tpark_thread *t, uint64_t timeout_ns)
+{
+    return tpark_park_timeout(&of_thread(t)->parker, timeout_ns);
+}
+
+int tpark_thread_park_until(struct tpark_thread *t, const struct timespec *deadline)
+{
+    return tpark_park_until(&of_thread(t)->parker, deadline);
+}
+
+struct tpark_unparker *tpark_unparker_clone(const struct tpark_unparker *u)
+{
+    return add_reference(of_unparker(u), __func__);
+}
+
+void tpark_unparker_free(struct tpark_unparker *u)
+{
+    if (u)
+        drop_reference(of_unparker(u));
+}
+
+enum tpark_state tpark_unparker_unpark(struct tpark_unparker *u)
+{
+    if (!of_unparker(u)->hook.wake)
+        return tpark_unpark(&of_unparker(u)->parker);
+    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);
+    if (replaced == TPARK_PARKED)
+        tpark_unparker_wake(u);
+    return replaced;
+}
+
+enum tpark_state tpark_unparker_notify(struct tpark_unparker *u)
+{
+    return tpark_notify(&of_unparker(u)->parker);
+}
+
+void tpark_unparker_wake(struct tpark_unparker *u)
+{
+    const struct tpark_hook *hook = &of_unparker(u)->hook;
+    if (!hook->wake) {
+        tpark_wake(&of_unparker(u)->parker);
+        return;
+    }
+    const int saved_errno = errno;
+    hook->wake(hook->context);
+    errno = saved_errno;
+}
+
+bool tpark_unparker_same_parker(const struct tpark_unparker *a, const struct tpark_unparker *b)
+{
+    return a == b;
+}
+
+bool tpark_unparker_will_unpark(const struct tpark_unparker *u, const struct tpark_thread *t)
+{
+    return of_unparker(u) == of_thread(t);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TPARK_SRC_MISUSE_H
+#define TPARK_SRC_MISUSE_H
+
+/*
+ * Writes "tpark: FUNCTION: REASON" as one line to stderr, and aborts. Async-signal-safe: a corrupt
+ * parker may be met in a signal handler.
+ */
+_Noreturn void tpark_misuse(const char *function, const char *reason);
+
+/* Misuse if the parker is armed: what comes next ends its life, or its owner's (park.c). */
+struct tpark;
+void tpark_require_idle(struct tpark *p, const char *function);
+
+#endif

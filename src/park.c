@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The protocol: every write to the state word of every parker stands in this file.
+ *
+ *      | who                       | operation            | on success     | otherwise
+ *   ---+---------------------------+----------------------+----------------+--------------------
+ *    U | any thread                | exchange NOTIFIED    | was EMPTY or   | was PARKED: wake
+ *      |                           |                      | NOTIFIED: done |
+ *    T | owner                     | CAS NOTIFIED > EMPTY | token consumed | no token
+ *    A | owner                     | CAS EMPTY > PARKED   | armed          | was NOTIFIED: C
+ *    C | owner                     | exchange EMPTY       | token consumed |
+ *    R | owner, after any return   | CAS NOTIFIED > EMPTY | token consumed | PARKED: sleep again,
+ *      | of the blocking layer     |                      |                | or D if time is up
+ *    D | owner, time is up         | exchange EMPTY       | was NOTIFIED:  | was PARKED: timed out
+ *      |                           |                      | token consumed |
+ *
+ * No unpark is lost. All of these are atomic read-modify-writes of one word, so they form one
+ * sequence, and each reads what the one before it in that sequence wrote. Take any U. If the owner
+ * is not armed at that point, its next T, or else A, finds NOTIFIED. If it is armed, U reads PARKED
+ * and goes on to wake it; the owner's wait either starts after U, finds a state that is not PARKED,
+ * and returns, or started before U, and is woken. In both cases R finds NOTIFIED.
+ *
+ * No unpark is invented, and none counts twice: NOTIFIED comes from U alone, and T, C, R and D
+ * replace it with EMPTY. What merges with an unconsumed token is one token.
+ *
+ * Why U writes also over NOTIFIED, and C and D read with a read-modify-write: the token stands for
+ * every unpark that merged into it, so the consuming operation must read from the last of them.
+ * An unpark that returned early on reading NOTIFIED would have released nothing; a consumer that
+ * stored EMPTY blindly might have read an older one (rust-lang/rust pull requests 99587, 54174).
+ *
+ * Orders, each with what it pairs with:
+ *   - release on U with acquire on T, C, R, D: what the unparker wrote is visible after the park.
+ *     With several unparks, each U but the first reads from the one before it, and being a
+ *     read-modify-write it carries on that one's release sequence: the consumer, which reads from
+ *     the last, synchronises with all.
+ *   - release on A with acquire on U: whoever must wake the owner sees what the owner wrote before
+ *     it armed (where it sleeps, for a wake hook).
+ * Nothing else is promised, and nothing is sequentially consistent: the two sides meet on one word,
+ * whose modifications are totally ordered in any case. A failed CAS and a plain look at the state
+ * publish and acquire nothing, so they are relaxed.
+ */
+#include <errno.h>
+
+#include "backend.h"
+#include "misuse.h"
+
+enum { NS_PER_S = 1000000000 };
+
+static const char two_owners[] = "the parker is armed already: two threads park on it";
+static const char not_armed[] = "the parker is not armed: two threads park on it, or none";
+static const char corrupt[] = "the state word is corrupt";
+
+TPARK_COLD _Noreturn static void wrong_state(uint32_t state, const char *function,
+                                             const char *reason)
+{
+    tpark_misuse(function, state <= TPARK_NOTIFIED ? reason : corrupt);
+}
+
+/* T and R. without_token: the state that the caller expects if there is no token. */
+static inline bool consume(struct tpark *p, uint32_t without_token, const char *function)
+{
+    uint32_t seen = TPARK_NOTIFIED;
+    /* Pairs with the exchange of U in publish(). */
+    if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
+                                                memory_order_acquire, memory_order_relaxed))
+        return true;
+    if (seen != without_token)
+        wrong_state(seen, function, without_token == TPARK_EMPTY ? two_owners : not_armed);
+    return false;
+}
+
+/* A, and C. */
+static inline bool arm(struct tpark *p, const char *function)
+{
+    uint32_t seen = TPARK_EMPTY;
+    /* Pairs with the exchange of U in publish(). */
+    if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_PARKED,
+                                                memory_order_release, memory_order_relaxed))
+        return true;
+    if (seen != TPARK_NOTIFIED)
+        wrong_state(seen, function, two_owners);
+    /* Pairs with the exchange of U in publish(). */
+    seen = atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
+    if (seen != TPARK_NOTIFIED)
+        wrong_state(seen, function, two_owners);
+    return false;
+}
+
+/* D. */
+static inline bool disarm(struct tpark *p, const char *function)
+{
+    /* Pairs with the exchange of U in publish(). */
+    const uint32_t seen =
+        atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
+    if (seen != TPARK_NOTIFIED && seen != TPARK_PARKED)
+        wrong_state(seen, function, not_armed);
+    return seen == TPARK_NOTIFIED;
+}
+
+/* U. */
+static inline enum tpark_state publish(struct tpark *p, const char *function)
+{
+    /* Release pairs with the acquire of T, C, R and D; acquire pairs with the release of A. */
+    const uint32_t replaced =
+        atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);
+    if (replaced > TPARK_NOTIFIED)
+        wrong_state(replaced, function, corrupt);
+    return (enum tpark_state)replaced;
+}
+
+static struct timespec now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t;
+}
+
+static bool has_passed(const struct timespec *deadline)
+{
+    const struct timespec t = now();
+    return t.tv_sec != deadline->tv_sec ? t.tv_sec > deadline->tv_sec
+                                        : t.tv_nsec >= deadline->tv_nsec;
+}
+
+/* The deadline of a timeout that starts now; NULL if it is beyond what a struct timespec holds. */
+static const struct timespec *deadline_in(uint64_t timeout_ns, struct timespec *deadline)
+{
+    const uint64_t last = sizeof(time_t) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
+    *deadline = now();
+    uint64_t s = timeout_ns / NS_PER_S;
+    uint64_t ns = timeout_ns % NS_PER_S + (uint64_t)deadline->tv_nsec;
+    s += ns / NS_PER_S;
+    if (s > last - (uint64_t)deadline->tv_sec)
+        return NULL;
+    deadline->tv_sec += (time_t)s;
+    deadline->tv_nsec = (long)(ns % NS_PER_S);
+    return deadline;
+}
+
+/* The rest of a park whose first look found no token. */
+TPARK_COLD static bool sleep_for_token(struct tpark *p, const struct timespec *deadline,
+                                       const char *function)
+{
+    const int saved_errno = errno;
+    bool token = !arm(p, function);
+    while (!token) {
+        tpark_backend_wait(p, deadline);
+        token = consume(p, TPARK_PARKED, function);
+        if (!token && deadline && has_passed(deadline)) {
+            token = disarm(p, function);
+            break;
+        }
+    }
+    errno = saved_errno;
+    return token;
+}
+
+int tpark_init(struct tpark *p, unsigned flags)
+{
+    if (flags & ~(unsigned)TPARK_SHARED)
+        return EINVAL;
+    const int saved_errno = errno;
+    p->flags = flags;
+    const int error = tpark_backend_init(p);
+    /* Relaxed: the caller publishes the parker, as any object that it makes. */
+    atomic_init(tpark_state_word(p), TPARK_EMPTY);
+    errno = saved_errno;
+    return error;
+}
+
+void tpark_require_idle(struct tpark *p, const char *function)
+{
+    /* Relaxed: it looks for a bug, and decides nothing else. */
+    if (atomic_load_explicit(tpark_state_word(p), memory_order_relaxed) == TPARK_PARKED)
+        tpark_misuse(function, "the parker is armed: a thread sleeps on it");
+}
+
+void tpark_destroy(struct tpark *p)
+{
+    tpark_require_idle(p, __func__);
+    const int saved_errno = errno;
+    tpark_backend_destroy(p);
+    errno = saved_errno;
+}
+
+void tpark_park(struct tpark *p)
+{
+    if (!consume(p, TPARK_EMPTY, __func__))
+        sleep_for_token(p, NULL, __func__);
+}
+
+int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
+{
+    if (consume(p, TPARK_EMPTY, __func__))
+        return 0;
+    if (timeout_ns == 0)
+        return ETIMEDOUT;
+    struct timespec deadline;
+    return sleep_for_token(p, deadline_in(timeout_ns, &deadline), __func__) ? 0 : ETIMEDOUT;
+}
+
+int tpark_park_until(struct tpark *p, const struct timespec *deadline)
+{
+    if (deadline && (deadline->tv_nsec < 0 || deadline->tv_nsec >= NS_PER_S))
+        return EINVAL;
+    if (consume(p, TPARK_EMPTY, __func__))
+        return 0;
+    if (deadline && has_passed(deadline))
+        return ETIMEDOUT;
+    return sleep_for_token(p, deadline, __func__) ? 0 : ETIMEDOUT;
+}
+
+bool tpark_try_park(struct tpark *p)
+{
+    return consume(p, TPARK_EMPTY, __func__);
+}
+
+/* Wakes the owner of a parker that was PARKED. Touches it only if its scope is shared. */
+TPARK_COLD static enum tpark_state wake_parked(struct tpark *p, enum tpark_scope scope)
+{
+    const int saved_errno = errno;
+    tpark_backend_wake(p, scope);
+    errno = saved_errno;
+    return TPARK_PARKED;
+}
+
+enum tpark_state tpark_unpark(struct tpark *p)
+{
+    /* Read before the exchange: after it the owner may have consumed the token and freed p. */
+    const enum tpark_scope scope =
+        p->flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE;
+    const enum tpark_state replaced = publish(p, __func__);
+    return replaced == TPARK_PARKED ? wake_parked(p, scope) : replaced;
+}
+
+enum tpark_state tpark_notify(struct tpark *p)
+{
+    return publish(p, __func__);
+}
+
+void tpark_wake(struct tpark *p)
+{
+    wake_parked(p, TPARK_SCOPE_UNKNOWN);
+}
+
+bool tpark_arm(struct tpark *p)
+{
+    return arm(p, __func__);
+}
+
+bool tpark_disarm(struct tpark *p)
+{
+    return disarm(p, __func__);
+}
