@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* The calling thread's own parker, and block_on. */
+#include <errno.h>
+
+#include "support.h"
+#include "wrap.h"
+
+TEST(current, parker_is_the_same_in_every_call_of_a_thread)
+{
+    struct tpark_unparker *u = tpark_current_unparker();
+    struct tpark_unparker *v = tpark_current_unparker();
+    struct tpark_waker w = tpark_current_waker();
+    CHECK(tpark_unparker_same_parker(u, v));
+    CHECK(w.data == u);
+    tpark_unparker_unpark(u);
+    tpark_current_park();
+    CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
+    tpark_waker_wake(w);
+    CHECK(tpark_current_park_timeout(MS) == 0);
+    CHECK(tpark_current_park_until(&(struct timespec){.tv_nsec = -1}) == EINVAL);
+    CHECK(tpark_current_park_until(&(struct timespec){.tv_nsec = 0}) == ETIMEDOUT);
+    tpark_unparker_free(u);
+    tpark_unparker_free(v);
+}
+
+static _Atomic(struct tpark_unparker *) of_other;
+
+static void hand_out_and_park(void *done)
+{
+    of_other = tpark_current_unparker();
+    tpark_current_park();
+    *(atomic_bool *)done = true;
+}
+
+TEST(current, parker_is_another_one_in_each_thread)
+{
+    struct tpark_unparker *mine = tpark_current_unparker();
+    atomic_bool done = false;
+    struct task other;
+    of_other = NULL;
+    start(&other, hand_out_and_park, &done);
+    while (!of_other)
+        ;
+    wait_until_asleep(&other);
+    CHECK(!tpark_unparker_same_parker(mine, of_other));
+    tpark_unparker_unpark(mine);
+    CHECK(!done);
+    tpark_unparker_unpark(of_other);
+    join(&other);
+    CHECK(done);
+    tpark_current_park(); /* mine, still there */
+    /* The unparker outlives the thread. */
+    tpark_unparker_unpark(of_other);
+    tpark_unparker_free(of_other);
+    tpark_unparker_free(mine);
+}
+
+static void use_once(void *unused)
+{
+    (void)unused;
+    (void)tpark_current_park_timeout(0);
+}
+
+TEST(current, parker_goes_with_its_thread)
+{
+    const int allocated = allocations, freed = frees;
+    struct task task;
+    start(&task, use_once, NULL);
+    join(&task);
+    CHECK(allocations == allocated + 1);
+    CHECK(frees >= freed + 1);
+}
+
+/* Destructors that use the parker: made before and after tpark's own, so that both orders occur. */
+static pthread_key_t before_ours, after_ours;
+static int destructor_runs;
+
+static void park_in_destructor(void *value)
+{
+    struct tpark_unparker *u = tpark_current_unparker();
+    tpark_unparker_unpark(u);
+    tpark_current_park();
+    CHECK(tpark_current_park_timeout(1000) == ETIMEDOUT);
+    tpark_unparker_free(u);
+    /* Come round again, as long as the C library lets us. */
+    destructor_runs++;
+    CHECK(pthread_setspecific(value == &before_ours ? before_ours : after_ours, value) == 0);
+}
+
+static void set_keys(void *use_first)
+{
+    CHECK(pthread_setspecific(before_ours, &before_ours) == 0);
+    CHECK(pthread_setspecific(after_ours, &after_ours) == 0);
+    if (use_first)
+        use_once(NULL);
+}
+
+TEST(current, parker_may_be_used_in_destructors_of_thread_specific_data)
+{
+    CHECK(pthread_key_create(&before_ours, park_in_destructor) == 0);
+    use_once(NULL);
+    CHECK(pthread_key_create(&after_ours, park_in_destructor) == 0);
+    struct task task;
+    for (int i = 0; i < 2; i++) {
+        destructor_runs = 0;
+        start(&task, set_keys, i ? &i : NULL);
+        join(&task);
+        CHECK(destructor_runs >= 2);
+    }
+}
+
+static void use_without_memory(void *unused)
+{
+    (void)unused;
+    refuse_allocations = true;
+    errno = 0;
+    CHECK(tpark_current_unparker() == NULL);
+    CHECK(errno == ENOMEM);
+    errno = 0;
+    CHECK(tpark_current_waker().vtable == NULL);
+    CHECK(errno == 0);
+    refuse_allocations = false;
+    /* And it is made when there is memory again. */
+    struct tpark_unparker *u = tpark_current_unparker();
+    CHECK(u != NULL);
+    tpark_unparker_free(u);
+}
+
+TEST(current, unparker_and_waker_without_memory_are_null)
+{
+    struct task task;
+    start(&task, use_without_memory, NULL);
+    join(&task);
+}
+
+static void park_without_memory(void)
+{
+    refuse_allocations = true;
+    tpark_current_park();
+}
+
+static void park_timeout_without_memory(void)
+{
+    refuse_allocations = true;
+    tpark_current_park_timeout(0);
+}
+
+static void park_until_without_memory(void)
+{
+    refuse_allocations = true;
+    tpark_current_park_until(NULL);
+}
+
+TEST(current, park_without_memory_aborts)
+{
+    check_aborts(park_without_memory,
+                 "tpark: tpark_current_park: no memory for the thread's parker\n");
+    check_aborts(park_timeout_without_memory,
+                 "tpark: tpark_current_park_timeout: no memory for the thread's parker\n");
+    check_aborts(park_until_without_memory,
+                 "tpark: tpark_current_park_until: no memory for the thread's parker\n");
+}
+
+/* A future that is ready after so many polls, and wakes itself in all others. */
+struct countdown {
+    int polls_left;
+    int polls;
+};
+
+static bool poll_countdown(void *future, const struct tpark_waker *waker)
+{
+    struct countdown *countdown = future;
+    countdown->polls++;
+    if (--countdown->polls_left == 0)
+        return true;
+    tpark_waker_wake_by_ref(waker);
+    return false;
+}
+
+TEST(block_on, polls_until_the_future_is_ready)
+{
+    struct countdown countdown = {.polls_left = 5};
+    CHECK(tpark_block_on(poll_countdown, &countdown) == 0);
+    CHECK(countdown.polls == 5);
+}
+
+TEST(block_on, a_ready_future_is_polled_once)
+{
+    struct countdown countdown = {.polls_left = 1};
+    CHECK(tpark_block_on(poll_countdown, &countdown) == 0);
+    CHECK(countdown.polls == 1);
+}
+
+/* A future that another thread completes. */
+struct promise {
+    atomic_bool is_ready;
+    struct tpark_waker waker;
+    struct task task;
+    int polls;
+};
+
+static void complete(void *argument)
+{
+    struct promise *promise = argument;
+    while (state_of(tpark_thread_parker((struct tpark_thread *)promise->waker.data)) !=
+           TPARK_PARKED)
+        ;
+    promise->is_ready = true;
+    tpark_waker_wake(promise->waker);
+}
+
+static bool poll_promise(void *future, const struct tpark_waker *waker)
+{
+    struct promise *promise = future;
+    if (promise->polls++ == 0) {
+        promise->waker = tpark_waker_clone(waker);
+        start(&promise->task, complete, promise);
+    }
+    return promise->is_ready;
+}
+
+TEST(block_on, sleeps_until_a_clone_of_the_waker_is_woken)
+{
+    struct promise promise = {.polls = 0};
+    CHECK(tpark_block_on(poll_promise, &promise) == 0);
+    CHECK(promise.polls == 2);
+    join(&promise.task);
+}
+
+/* Wakes itself, and then uses every other parker of the thread: the token must still be there. */
+static bool poll_nested(void *future, const struct tpark_waker *waker)
+{
+    int *polls = future;
+    if (++*polls == 2)
+        return true;
+    tpark_waker_wake_by_ref(waker);
+
+    struct countdown inner = {.polls_left = 3};
+    CHECK(tpark_block_on(poll_countdown, &inner) == 0);
+    CHECK(inner.polls == 3);
+
+    CHECK(tpark_current_park_timeout(1000) == ETIMEDOUT);
+    struct tpark_waker current = tpark_current_waker();
+    CHECK(!tpark_waker_will_wake(&current, waker));
+    tpark_waker_wake(current);
+    tpark_current_park();
+    return false;
+}
+
+TEST(block_on, a_nested_call_or_park_does_not_take_the_token_of_the_outer_one)
+{
+    int polls = 0;
+    CHECK(tpark_block_on(poll_nested, &polls) == 0);
+    CHECK(polls == 2);
+}
+
+static bool must_not_be_polled(void *future, const struct tpark_waker *waker)
+{
+    (void)future;
+    (void)waker;
+    CHECK(!"polled");
+}
+
+TEST(block_on, without_memory_returns_enomem_before_the_first_poll)
+{
+    refuse_allocations = true;
+    CHECK(tpark_block_on(must_not_be_polled, NULL) == ENOMEM);
+    refuse_allocations = false;
+}
+
+static struct tpark_waker kept;
+
+static bool keep_waker(void *future, const struct tpark_waker *waker)
+{
+    (void)future;
+    kept = tpark_waker_clone(waker);
+    return true;
+}
+
+TEST(block_on, its_wakers_may_outlive_it)
+{
+    CHECK(tpark_block_on(keep_waker, NULL) == 0);
+    tpark_waker_wake_by_ref(&kept);
+    tpark_waker_wake(kept);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* The embedded parker: tokens, states, and the rows of the transition table. */
+#include <errno.h>
+
+#include "support.h"
+
+static void park(void *p)
+{
+    tpark_park(p);
+}
+
+TEST(park, consumes_a_token_that_was_given_before)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(tpark_unpark(&p) == TPARK_EMPTY);
+    tpark_park(&p); /* hangs if the token is lost */
+    CHECK(state_of(&p) == TPARK_EMPTY);
+    tpark_destroy(&p);
+}
+
+TEST(park, sleeps_until_there_is_a_token)
+{
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    start(&owner, park, &p);
+    wait_until_parked(&owner, &p);
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    join(&owner);
+    CHECK(state_of(&p) == TPARK_EMPTY);
+    tpark_destroy(&p);
+}
+
+TEST(park, leaves_no_token_behind_however_many_unparks_merged)
+{
+    struct tpark p = TPARK_INIT;
+    for (int i = 0; i < 100; i++)
+        tpark_unpark(&p);
+    tpark_park(&p);
+    CHECK(tpark_park_timeout(&p, 0) == ETIMEDOUT);
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    tpark_destroy(&p);
+}
+
+TEST(park, of_one_parker_is_not_ended_by_an_unpark_of_another)
+{
+    struct tpark p = TPARK_INIT, other = TPARK_INIT;
+    struct task owner;
+    start(&owner, park, &p);
+    wait_until_parked(&owner, &p);
+    CHECK(tpark_unpark(&other) == TPARK_EMPTY);
+    CHECK(state_of(&p) == TPARK_PARKED);
+    tpark_unpark(&p);
+    join(&owner);
+    CHECK(state_of(&other) == TPARK_NOTIFIED);
+    tpark_destroy(&p);
+    tpark_destroy(&other);
+}
+
+TEST(park, may_be_repeated)
+{
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    for (int i = 0; i < 100; i++) {
+        start(&owner, park, &p);
+        wait_until_parked(&owner, &p);
+        CHECK(tpark_unpark(&p) == TPARK_PARKED);
+        join(&owner);
+    }
+    tpark_destroy(&p);
+}
+
+TEST(unpark, returns_empty_when_it_gave_the_token)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(tpark_unpark(&p) == TPARK_EMPTY);
+    CHECK(state_of(&p) == TPARK_NOTIFIED);
+}
+
+TEST(unpark, returns_notified_when_it_merged_with_a_token)
+{
+    struct tpark p = TPARK_INIT;
+    tpark_unpark(&p);
+    CHECK(tpark_unpark(&p) == TPARK_NOTIFIED);
+    CHECK(state_of(&p) == TPARK_NOTIFIED);
+}
+
+TEST(unpark, returns_parked_when_it_woke_the_owner)
+{
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    start(&owner, park, &p);
+    wait_until_parked(&owner, &p);
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    join(&owner);
+}
+
+TEST(unpark, may_be_called_by_the_owner_itself)
+{
+    struct tpark p = TPARK_INIT;
+    for (int i = 0; i < 3; i++) {
+        CHECK(tpark_unpark(&p) == TPARK_EMPTY);
+        tpark_park(&p);
+    }
+}
+
+TEST(try_park, consumes_the_token_if_there_is_one)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(!tpark_try_park(&p));
+    tpark_unpark(&p);
+    CHECK(tpark_try_park(&p));
+    CHECK(!tpark_try_park(&p));
+}
+
+TEST(notify, gives_the_token_and_leaves_the_wake_to_the_caller)
+{
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    start(&owner, park, &p);
+    wait_until_parked(&owner, &p);
+    const long sleeps = sleeps_of(&owner);
+    CHECK(tpark_notify(&p) == TPARK_PARKED);
+    wait_until_asleep(&owner); /* nobody woke it */
+    CHECK(sleeps_of(&owner) == sleeps);
+    CHECK(tpark_notify(&p) == TPARK_NOTIFIED);
+    tpark_wake(&p);
+    join(&owner);
+    CHECK(tpark_notify(&p) == TPARK_EMPTY);
+}
+
+TEST(wake, too_many_are_harmless)
+{
+    struct tpark p = TPARK_INIT;
+    tpark_wake(&p);
+    CHECK(state_of(&p) == TPARK_EMPTY);
+    CHECK(tpark_park_timeout(&p, 0) == ETIMEDOUT);
+}
+
+TEST(arm, makes_the_next_unpark_owe_a_wake)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(tpark_arm(&p));
+    CHECK(tpark_notify(&p) == TPARK_PARKED);
+    CHECK(tpark_disarm(&p));
+    CHECK(state_of(&p) == TPARK_EMPTY);
+}
+
+TEST(arm, consumes_a_token_that_is_there)
+{
+    struct tpark p = TPARK_INIT;
+    tpark_unpark(&p);
+    CHECK(!tpark_arm(&p));
+    CHECK(state_of(&p) == TPARK_EMPTY);
+}
+
+TEST(disarm, without_a_token_leaves_the_parker_empty)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(tpark_arm(&p));
+    CHECK(!tpark_disarm(&p));
+    CHECK(tpark_unpark(&p) == TPARK_EMPTY);
+}
+
+TEST(init, makes_an_empty_private_parker_with_no_flags)
+{
+    struct tpark p;
+    CHECK(tpark_init(&p, 0) == 0);
+    CHECK(state_of(&p) == TPARK_EMPTY);
+    CHECK(tpark_unpark(&p) == TPARK_EMPTY);
+    tpark_park(&p);
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    tpark_destroy(&p);
+}
+
+TEST(init, refuses_an_unknown_flag)
+{
+    struct tpark p;
+    for (unsigned flag = TPARK_SHARED << 1; flag; flag <<= 1)
+        CHECK(tpark_init(&p, flag) == EINVAL);
+}
+
+TEST(init, may_follow_destroy)
+{
+    struct tpark p;
+    for (int i = 0; i < 3; i++) {
+        CHECK(tpark_init(&p, 0) == 0);
+        tpark_unpark(&p); /* a token that is there is gone with the parker */
+        tpark_destroy(&p);
+    }
+}
+
+TEST(destroy, works_on_a_static_parker_that_has_slept)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    tpark_destroy(&p);
+}
+
+TEST(layout, of_the_futex_backend_takes_eight_bytes_at_most)
+{
+#if TPARK_BACKEND_FUTEX
+    CHECK(sizeof(struct tpark) <= 8);
+#else
+    SKIP("the pthread backend's size is the C library's");
+#endif
+}
+
+TEST(values, of_the_states_are_the_ones_that_the_protocol_fixes)
+{
+    CHECK(TPARK_EMPTY == 0 && TPARK_PARKED == 1 && TPARK_NOTIFIED == 2);
+}
+
+/* The owner may change, if the program orders the calls. */
+TEST(owner, may_be_another_thread_each_time)
+{
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    start(&owner, park, &p);
+    tpark_unpark(&p);
+    join(&owner);
+    tpark_unpark(&p);
+    tpark_park(&p);
+    CHECK(state_of(&p) == TPARK_EMPTY);
+}

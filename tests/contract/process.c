@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* More than one process: fork, and process-shared parkers. */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static struct tpark *map_shared(void)
+{
+    struct tpark *p =
+        mmap(NULL, 2 * sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(p != MAP_FAILED);
+    return p;
+}
+
+static void pong(void *argument)
+{
+    struct tpark *side = argument;
+    for (int i = 0; i < 1000; i++) {
+        tpark_park(&side[1]);
+        tpark_unpark(&side[0]);
+    }
+}
+
+TEST(shared, parkers_hand_tokens_between_two_processes)
+{
+    struct tpark *side = map_shared();
+    CHECK(tpark_init(&side[0], TPARK_SHARED) == 0);
+    CHECK(tpark_init(&side[1], TPARK_SHARED) == 0);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        pong(side);
+        _exit(0);
+    }
+    for (int i = 0; i < 1000; i++) {
+        tpark_unpark(&side[1]);
+        tpark_park(&side[0]);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    tpark_destroy(&side[0]);
+    tpark_destroy(&side[1]);
+}
+
+/* Where the owner's mapping is not the waker's, only a shared wake finds it. */
+static void check_wake_through_another_mapping(void (*unpark)(struct tpark *))
+{
+    const int fd = memfd_create("parker", 0);
+    CHECK(fd >= 0 && ftruncate(fd, sizeof(struct tpark)) == 0);
+    struct tpark *map[2];
+    for (int i = 0; i < 2; i++) {
+        map[i] = mmap(NULL, sizeof(struct tpark), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(map[i] != MAP_FAILED);
+    }
+    CHECK(tpark_init(map[0], TPARK_SHARED) == 0);
+    struct task owner;
+    start(&owner, (void (*)(void *))tpark_park, map[0]);
+    wait_until_parked(&owner, map[1]);
+    unpark(map[1]);
+    join(&owner);
+    tpark_destroy(map[0]);
+    close(fd);
+}
+
+static void unpark_whole(struct tpark *p)
+{
+    CHECK(tpark_unpark(p) == TPARK_PARKED);
+}
+
+static void unpark_by_halves(struct tpark *p)
+{
+    CHECK(tpark_notify(p) == TPARK_PARKED);
+    tpark_wake(p);
+}
+
+TEST(shared, parkers_are_woken_through_another_mapping)
+{
+    check_wake_through_another_mapping(unpark_whole);
+}
+
+TEST(shared, parkers_are_woken_by_the_halves_through_another_mapping)
+{
+    check_wake_through_another_mapping(unpark_by_halves);
+}
+
+TEST(shared, parkers_keep_their_deadlines)
+{
+    struct tpark *p = map_shared();
+    CHECK(tpark_init(p, TPARK_SHARED) == 0);
+    const uint64_t before = monotonic_ns();
+    CHECK(tpark_park_timeout(p, 5 * MS) == ETIMEDOUT);
+    CHECK(monotonic_ns() - before >= 5 * MS);
+    tpark_destroy(p);
+}
+
+TEST(shared, parkers_may_be_initialised_statically)
+{
+#if TPARK_BACKEND_FUTEX
+    struct tpark *p = map_shared();
+    *p = (struct tpark)TPARK_INIT_FLAGS(TPARK_SHARED);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        while (state_of(p) != TPARK_PARKED)
+            ;
+        tpark_unpark(p);
+        _exit(0);
+    }
+    tpark_park(p);
+    CHECK(waitpid(child, NULL, 0) == child);
+#else
+    SKIP("only tpark_init() makes a process-shared mutex");
+#endif
+}
+
+#if TPARK_BACKEND_FUTEX
+static void ping_pong_in_child(void *unused)
+{
+    (void)unused;
+    struct tpark side[2] = {TPARK_INIT, TPARK_INIT};
+    struct task other;
+    start(&other, pong, side);
+    for (int i = 0; i < 1000; i++) {
+        tpark_unpark(&side[1]);
+        tpark_park(&side[0]);
+    }
+    join(&other);
+    CHECK(tpark_park_timeout(&side[0], MS) == ETIMEDOUT);
+    /* What was made before the fork works too, the current thread's parker included. */
+    struct tpark_unparker *u = tpark_current_unparker();
+    tpark_unparker_unpark(u);
+    tpark_current_park();
+    tpark_unparker_free(u);
+}
+
+static void park(void *p)
+{
+    tpark_park(p);
+}
+#endif
+
+TEST(fork_, leaves_futex_parkers_usable_in_the_child_of_a_threaded_process)
+{
+#if TPARK_BACKEND_FUTEX
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    start(&owner, park, &p);
+    wait_until_parked(&owner, &p);
+    (void)tpark_current_park_timeout(0);
+    check_in_child(ping_pong_in_child, NULL);
+    CHECK(state_of(&p) == TPARK_PARKED);
+    tpark_unpark(&p);
+    join(&owner);
+#else
+    SKIP("the contract promises nothing");
+#endif
+}
+
+static void unpark_copy(void *p)
+{
+    tpark_unpark(p);
+}
+
+TEST(fork_, gives_the_child_a_private_parker_of_its_own)
+{
+    struct tpark p = TPARK_INIT;
+    check_in_child(unpark_copy, &p);
+    CHECK(tpark_park_timeout(&p, 0) == ETIMEDOUT);
+    tpark_unpark(&p);
+    check_in_child((void (*)(void *))tpark_park, &p); /* the token is copied with the memory */
+    CHECK(state_of(&p) == TPARK_NOTIFIED);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls of the library out into the C library that tests count, refuse, or run between: the
+ * test programs are linked with --wrap for each of them.
+ */
+#ifndef TPARK_TESTS_WRAP_H
+#define TPARK_TESTS_WRAP_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+extern atomic_int allocations;
+extern atomic_int frees;
+extern size_t last_allocation;
+extern bool refuse_allocations;
+
+/* Called before each system call that the library makes by syscall(), unless NULL. */
+extern void (*before_syscall)(long number);
+
+/* The clock ids that the library has asked for. */
+extern atomic_uint clocks_read;
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs every test of the program in a process of its own, one after the other. */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+enum { SKIPPED = 77 };
+
+static struct test *first;
+static struct test **last = &first;
+
+void register_test(struct test *test)
+{
+    *last = test;
+    last = &test->next;
+}
+
+void skip_test(const char *reason)
+{
+    printf("skipped: %s: ", reason);
+    fflush(stdout);
+    _exit(SKIPPED);
+}
+
+static int run(const struct test *test)
+{
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(HANG_LIMIT_S);
+        test->run();
+        exit(0); /* not _exit(): sanitizers look for leaks at exit */
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    return status;
+}
+
+/* The arguments choose tests: every one whose name contains one of them. */
+static int is_chosen(const struct test *test, char **patterns)
+{
+    if (!*patterns)
+        return 1;
+    for (; *patterns; patterns++)
+        if (strstr(test->sentence, *patterns) || strstr(test->subject, *patterns))
+            return 1;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    int passed = 0, failed = 0, skipped = 0;
+    for (const struct test *test = first; test; test = test->next) {
+        if (!is_chosen(test, argv + 1))
+            continue;
+        const int status = run(test);
+        if (status == 0) {
+            passed++;
+            continue;
+        }
+        if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+            skipped++;
+        else
+            failed++,
+                printf("failed (%s): ", WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit");
+        printf("%s: %s\n", test->subject, test->sentence);
+    }
+    printf("%d passed, %d failed, %d skipped\n", passed, failed, skipped);
+    return failed != 0 || passed == 0;
+}

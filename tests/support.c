@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "support.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void check_failed(const char *file, int line, const char *condition)
+{
+    fprintf(stderr, "%s:%d: not true: %s\n", file, line, condition);
+    abort();
+}
+
+static void *run_task(void *argument)
+{
+    struct task *task = argument;
+    task->tid = (pid_t)syscall(SYS_gettid);
+    task->run(task->argument);
+    return NULL;
+}
+
+void start(struct task *task, void (*run)(void *), void *argument)
+{
+    task->tid = 0;
+    task->run = run;
+    task->argument = argument;
+    CHECK(pthread_create(&task->pthread, NULL, run_task, task) == 0);
+}
+
+void join(struct task *task)
+{
+    CHECK(pthread_join(task->pthread, NULL) == 0);
+}
+
+enum tpark_state state_of(const struct tpark *p)
+{
+    return (enum tpark_state)atomic_load((const _Atomic uint32_t *)&p->state);
+}
+
+/* Reads a file of /proc about the thread; false if there is none. */
+static bool read_proc(struct task *task, const char *name, char *text, size_t size)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", (int)task->tid, name);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return false;
+    const size_t length = fread(text, 1, size - 1, file);
+    fclose(file);
+    text[length] = '\0';
+    return length > 0;
+}
+
+void wait_until_asleep(struct task *task)
+{
+    for (;; sched_yield()) {
+        char text[512];
+        if (task->tid == 0 || !read_proc(task, "stat", text, sizeof text))
+            continue;
+        const char *after_name = strrchr(text, ')');
+        if (after_name && after_name[2] == 'S')
+            return;
+    }
+}
+
+void wait_until_parked(struct task *task, const struct tpark *p)
+{
+    while (state_of(p) != TPARK_PARKED)
+        sched_yield();
+    wait_until_asleep(task);
+}
+
+long sleeps_of(struct task *task)
+{
+    char text[4096];
+    CHECK(read_proc(task, "status", text, sizeof text));
+    const char *line = strstr(text, "\nvoluntary_ctxt_switches:");
+    CHECK(line != NULL);
+    return strtol(strchr(line, ':') + 1, NULL, 10);
+}
+
+bool sleeping_call(struct task *task, long *number, unsigned long a[6])
+{
+    char text[512];
+    return read_proc(task, "syscall", text, sizeof text) &&
+           sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", number, &a[0], &a[1], &a[2], &a[3], &a[4],
+                  &a[5]) == 7;
+}
+
+uint64_t now_ns(clockid_t clock)
+{
+    struct timespec t;
+    CHECK(clock_gettime(clock, &t) == 0);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+struct timespec deadline_in_ns(int64_t ns)
+{
+    const int64_t at = (int64_t)monotonic_ns() + ns;
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000), .tv_nsec = at % 1000000000};
+}
+
+/* Waits for the child, and returns its status and what it wrote. */
+static int end_of(pid_t child, int output, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t n;
+    while ((n = read(output, text + length, size - 1 - length)) > 0)
+        length += (size_t)n;
+    text[length] = '\0';
+    close(output);
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    return status;
+}
+
+void check_aborts(void (*f)(void), const char *line)
+{
+    int output[2];
+    CHECK(pipe(output) == 0);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        signal(SIGABRT, SIG_DFL);
+        dup2(output[1], STDERR_FILENO);
+        close(output[0]);
+        close(output[1]);
+        f();
+        _exit(0);
+    }
+    close(output[1]);
+    char text[4096];
+    const int status = end_of(child, output[0], text, sizeof text);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || strcmp(text, line) != 0)
+        fprintf(stderr, "expected an abort with '%s', got status %#x with '%s'\n", line,
+                (unsigned)status, text);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK(strcmp(text, line) == 0);
+}
+
+void check_in_child(void (*f)(void *), void *argument)
+{
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        f(argument);
+        _exit(0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+void stray_wake(struct tpark *p)
+{
+#if TPARK_BACKEND_FUTEX
+    const int private_flag = p->flags & TPARK_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
+    syscall(SYS_futex, &p->state, FUTEX_WAKE | private_flag, 1);
+#else
+    pthread_mutex_lock(&p->mutex);
+    if (p->has_cond)
+        pthread_cond_broadcast(&p->cond);
+    pthread_mutex_unlock(&p->mutex);
+#endif
+}
