@@ -258,7 +258,7 @@ static bool must_not_be_polled(void *future, const struct tpark_waker *waker)
 {
     (void)future;
     (void)waker;
-    CHECK(!"polled");
+    CHECK(false && "polled");
 }
 
 TEST(block_on, without_memory_returns_enomem_before_the_first_poll)
