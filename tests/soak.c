@@ -39,6 +39,7 @@ static const char *const kind_names[] = {"private", "shared",  "handle",
 struct life {
     enum kind kind;
     bool is_exact;     /* no wakers take part */
+    bool is_signalled; /* a signal would make good for a wake that is missing */
     bool keeps_handle; /* until the ledger is settled; else unparkers may hold the last one */
     atomic_int references;
     struct tpark embedded;
@@ -479,6 +480,7 @@ static void *run_slot(void *argument)
         must(life != NULL, "no memory");
         life->kind = (enum kind)pick(&slot->random, KINDS);
         life->is_exact = pick(&slot->random, 2);
+        life->is_signalled = pick(&slot->random, 2);
         life->keeps_handle = life->kind > SHARED && pick(&slot->random, 2);
         life->references = 1;
         life->random = random_of(&slot->random);
@@ -529,7 +531,8 @@ static void trouble(struct slot *slot, uint64_t *random, const cpu_set_t *allowe
             setpriority(PRIO_PROCESS, (id_t)slot->tid, (int)pick(random, 20));
             break;
         default:
-            syscall(SYS_tgkill, getpid(), slot->tid, SIGUSR1);
+            if (slot->life->is_signalled)
+                syscall(SYS_tgkill, getpid(), slot->tid, SIGUSR1);
         }
     }
     pthread_rwlock_unlock(&slot->lock);
