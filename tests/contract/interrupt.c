@@ -225,7 +225,7 @@ static void park_and_test_cancel(void *argument)
 {
     park(argument);
     pthread_testcancel();
-    CHECK(!"reached: the request came before the park and must be acted on after it");
+    CHECK(false); /* the request came before the park ended, and is acted on after it */
 }
 
 static void check_is_no_cancellation_point(uint64_t timeout_ns)
