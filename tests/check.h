@@ -12,7 +12,7 @@ enum { HANG_LIMIT_S = 120 }; /* no test waits this long unless it hangs */
 #ifdef WITH_CRITERION
 #include <criterion/criterion.h>
 #define TEST(subject, sentence) Test(subject, sentence, .timeout = HANG_LIMIT_S)
-#define SKIP(reason) cr_skip_test(reason)
+#define SKIP(reason) cr_skip_test("%s", reason)
 #else
 struct test {
     const char *subject;
@@ -32,6 +32,17 @@ _Noreturn void skip_test(const char *reason);
     }                                                                                              \
     static void subject_##_##sentence_(void)
 #define SKIP(reason) skip_test(reason)
+#endif
+
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
 #endif
 
 /* In any thread, and in a child process. */

@@ -82,9 +82,9 @@ static void park_in_destructor(void *value)
     tpark_current_park();
     CHECK(tpark_current_park_timeout(1000) == ETIMEDOUT);
     tpark_unparker_free(u);
-    /* Come round again, as long as the C library lets us. */
-    destructor_runs++;
-    CHECK(pthread_setspecific(value == &before_ours ? before_ours : after_ours, value) == 0);
+    /* Come round again, but once: ThreadSanitizer forgets the thread in the last round. */
+    if (++destructor_runs <= 2)
+        CHECK(pthread_setspecific(value == &before_ours ? before_ours : after_ours, value) == 0);
 }
 
 static void set_keys(void *use_first)
@@ -105,7 +105,7 @@ TEST(current, parker_may_be_used_in_destructors_of_thread_specific_data)
         destructor_runs = 0;
         start(&task, set_keys, i ? &i : NULL);
         join(&task);
-        CHECK(destructor_runs >= 2);
+        CHECK(destructor_runs == 4);
     }
 }
 
@@ -256,9 +256,8 @@ TEST(block_on, a_nested_call_or_park_does_not_take_the_token_of_the_outer_one)
 
 static bool must_not_be_polled(void *future, const struct tpark_waker *waker)
 {
-    (void)future;
-    (void)waker;
-    CHECK(false && "polled");
+    CHECK(future == NULL && waker == NULL); /* never true */
+    return true;
 }
 
 TEST(block_on, without_memory_returns_enomem_before_the_first_poll)

@@ -101,14 +101,24 @@ TEST(signals, does_not_end_a_timed_park)
     check_goes_back_to_sleep(poke_with_signal, true);
 }
 
+/*
+ * ThreadSanitizer runs a handler when the thread comes back from the kernel, which it does not if
+ * the kernel restarts the call (llvm/llvm-project issue 83844).
+ */
+static const char delayed[] = "ThreadSanitizer delays the handler until the park is over";
+
 TEST(signals, with_restart_does_not_end_a_park)
 {
+    if (UNDER_TSAN)
+        SKIP(delayed);
     handle(SIGUSR1, count, SA_RESTART);
     check_goes_back_to_sleep(poke_with_signal, false);
 }
 
 TEST(signals, with_restart_does_not_end_a_timed_park)
 {
+    if (UNDER_TSAN)
+        SKIP(delayed);
     handle(SIGUSR1, count, SA_RESTART);
     check_goes_back_to_sleep(poke_with_signal, true);
 }
@@ -174,7 +184,7 @@ TEST(signals, handlers_may_unpark_the_parked_thread_that_they_interrupt)
 {
 #if TPARK_BACKEND_FUTEX
     static const int flags[] = {0, SA_RESTART};
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < (UNDER_TSAN ? 1 : 2); i++) {
         struct parked parked = {.p = TPARK_INIT};
         unparked_by_handler = &parked.p;
         handle(SIGUSR1, unpark_in_handler, flags[i]);
@@ -225,7 +235,7 @@ static void park_and_test_cancel(void *argument)
 {
     park(argument);
     pthread_testcancel();
-    CHECK(false && "reached: the request came before the park and must be acted on after it");
+    CHECK(false); /* the request came before the park ended, and is acted on after it */
 }
 
 static void check_is_no_cancellation_point(uint64_t timeout_ns)

@@ -146,6 +146,8 @@ static void park(void *p)
 TEST(fork_, leaves_futex_parkers_usable_in_the_child_of_a_threaded_process)
 {
 #if TPARK_BACKEND_FUTEX
+    if (UNDER_TSAN)
+        SKIP("ThreadSanitizer allows no thread in the child of a threaded process");
     struct tpark p = TPARK_INIT;
     struct task owner;
     start(&owner, park, &p);

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <unistd.h>
 
 static struct {
@@ -47,7 +46,7 @@ static const struct fault *next_fault(enum call call)
     const struct fault *fault = &script[call].fault;
     if (fault->meanwhile)
         fault->meanwhile(fault->object);
-    return fault;
+    return fault->proceeds ? NULL : fault;
 }
 
 /* What is called by the C library's own name is wrapped; the real one is for the wrapper. */
@@ -74,7 +73,7 @@ WRAP(int, clock_gettime, clockid_t clock, struct timespec *t)
 {
     if (clock != CLOCK_MONOTONIC)
         return __real_clock_gettime(clock, t);
-    next_fault(CLOCK_READ); /* never fails, but something may happen meanwhile */
+    next_fault(CLOCK_READ); /* never fails, whatever it is told */
     if (!is_clock_stopped)
         return __real_clock_gettime(clock, t);
     *t = stopped_at;

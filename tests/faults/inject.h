@@ -42,12 +42,13 @@ enum call {
 
 enum { ALWAYS = INT_MAX };
 
-/* What the next calls of a kind do instead of their work. */
+/* What happens to the next calls of a kind. */
 struct fault {
     enum call call;
     int times;
-    int error;                       /* what they fail with; 0: they succeed */
-    void (*meanwhile)(void *object); /* runs in the caller, before the call returns; may be NULL */
+    int error;                       /* what they fail with; 0: they succeed, without any effect */
+    bool proceeds;                   /* they are made after all, and error means nothing */
+    void (*meanwhile)(void *object); /* runs in the caller first; may be NULL */
     void *object;
 };
 

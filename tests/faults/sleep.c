@@ -140,6 +140,35 @@ TEST(sleep_, in_which_a_token_came_ends_the_park_whatever_it_returned)
     for_each_trial(check_takes_token);
 }
 
+/* Between arming and sleeping: the token, and its wake, are there before there is a sleeper. */
+static void unpark(void *p)
+{
+    CHECK(tpark_unpark(p) == TPARK_PARKED);
+}
+
+static void check_does_not_sleep(void *argument)
+{
+    const struct trial *trial = argument;
+    take_way(trial->way);
+    struct parked parked = {.p = TPARK_INIT, .timeout_ns = trial->way->timeout_ns};
+#if TPARK_BACKEND_FUTEX
+    const enum call gate = trial->way->call;
+#else
+    const enum call gate = MUTEX_LOCK;
+#endif
+    inject((struct fault){
+        .call = gate, .times = 1, .proceeds = true, .meanwhile = unpark, .object = &parked.p});
+    park(&parked);
+    CHECK(parked.result == 0);
+    CHECK(state_of(&parked.p) == TPARK_EMPTY);
+    tpark_destroy(&parked.p);
+}
+
+TEST(token, that_comes_between_arming_and_sleeping_is_taken)
+{
+    for_each_trial(check_does_not_sleep);
+}
+
 /* From here on the clock stands still but for what the tests do to it. */
 
 static const struct timespec noon = {.tv_sec = 43200, .tv_nsec = 999999999};
