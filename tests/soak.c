@@ -39,7 +39,7 @@ static const char *const kind_names[] = {"private", "shared",  "handle",
 struct life {
     enum kind kind;
     bool is_exact;     /* no wakers take part */
-    bool is_signalled; /* a signal would make good for a wake that is missing */
+    bool is_disturbed; /* by signals and stray wakes, which would make good for a missing one */
     bool keeps_handle; /* until the ledger is settled; else unparkers may hold the last one */
     atomic_int references;
     struct tpark embedded;
@@ -199,7 +199,7 @@ static void unpark_embedded(struct life *life, uint64_t *random)
     count(life, replaced);
     if (pick(random, 4) == 0)
         sched_yield(); /* the owner may be somewhere else by now */
-    if (replaced == TPARK_PARKED || pick(random, 8) == 0)
+    if (replaced == TPARK_PARKED || (life->is_disturbed && pick(random, 8) == 0))
         tpark_wake(p);
 }
 
@@ -232,7 +232,7 @@ static void unpark_by_handle(struct life *life, struct tpark_unparker *u, uint64
     } else {
         const enum tpark_state replaced = tpark_unparker_notify(u);
         count(life, replaced);
-        if (replaced == TPARK_PARKED || pick(random, 8) == 0)
+        if (replaced == TPARK_PARKED || (life->is_disturbed && pick(random, 8) == 0))
             tpark_unparker_wake(u);
     }
 }
@@ -480,7 +480,7 @@ static void *run_slot(void *argument)
         must(life != NULL, "no memory");
         life->kind = (enum kind)pick(&slot->random, KINDS);
         life->is_exact = pick(&slot->random, 2);
-        life->is_signalled = pick(&slot->random, 2);
+        life->is_disturbed = pick(&slot->random, 2);
         life->keeps_handle = life->kind > SHARED && pick(&slot->random, 2);
         life->references = 1;
         life->random = random_of(&slot->random);
@@ -531,7 +531,7 @@ static void trouble(struct slot *slot, uint64_t *random, const cpu_set_t *allowe
             setpriority(PRIO_PROCESS, (id_t)slot->tid, (int)pick(random, 20));
             break;
         default:
-            if (slot->life->is_signalled)
+            if (slot->life->is_disturbed)
                 syscall(SYS_tgkill, getpid(), slot->tid, SIGUSR1);
         }
     }
