@@ -11,7 +11,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 BACKENDS = ("futex", "pthread")
-VARIANTS = {"futex": ("static", "shared", "both"), "pthread": ("static", "shared")}
 CC = shlex.split(os.environ["CC"])
 CXX = shlex.split(os.environ.get("CXX", ""))
 VERSION = os.environ["TPARK_VERSION"]
