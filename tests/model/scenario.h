@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A scenario is a small program: setup, then the threads, then finish when all of them have ended.
+ * The scenarios themselves (scenarios.c) are plain C11 with the API of tpark, so that anything that
+ * can start threads can run them.
+ */
+#ifndef TPARK_TESTS_MODEL_SCENARIO_H
+#define TPARK_TESTS_MODEL_SCENARIO_H
+
+#include <stdbool.h>
+
+enum { SCENARIO_THREADS = 4 };
+
+enum scenario_kind {
+    UNTIMED,
+    TIMED, /* run with and without futex_wait(2) */
+};
+
+struct scenario {
+    const char *name;
+    enum scenario_kind kind;
+    /* How many stale reads, and how many sleeps that end without cause, an execution may have. */
+    unsigned light_budget;
+    unsigned full_budget;
+    void (*setup)(void);
+    void (*finish)(void);
+    void (*threads[SCENARIO_THREADS])(void);
+};
+
+extern const struct scenario scenarios[]; /* up to one without a name */
+
+#define CHECK(condition) ((condition) ? (void)0 : scenario_failed(#condition, __FILE__, __LINE__))
+_Noreturn void scenario_failed(const char *condition, const char *file, int line);
+
+#endif
