@@ -68,6 +68,7 @@ static struct node nodes[MAX_STEPS];
 static unsigned depth;       /* choices made in this execution */
 static unsigned known_depth; /* choices that this execution repeats */
 static uint8_t asleep;
+static bool is_unreduced;
 static bool is_starting;
 static jmp_buf explorer;
 static ucontext_t creator;
@@ -127,6 +128,19 @@ static void print_trace(void)
         pclose(places);
 }
 
+/* What each thread saw in this execution, to compare executions by. */
+static uint64_t seen_by[THREADS];
+bool is_anonymous;
+
+static void hash(const char *format, va_list arguments)
+{
+    char text[sizeof lines->text];
+    vsnprintf(text, sizeof text, format, arguments);
+    uint64_t *h = &seen_by[running->id];
+    for (const char *c = text; *c; c++)
+        *h = (*h ^ (unsigned char)*c) * 0x100000001b3; /* FNV-1a */
+}
+
 static void trace(const void *pc, const char *format, va_list arguments)
 {
     if (!is_tracing || line_count == MAX_LINES)
@@ -142,7 +156,10 @@ void done(const void *pc, const char *format, ...)
     running->clock.thread[running->id]++;
     va_list arguments;
     va_start(arguments, format);
-    trace(pc, format, arguments);
+    if (is_anonymous)
+        hash(format, arguments);
+    else
+        trace(pc, format, arguments);
     va_end(arguments);
 }
 
@@ -365,7 +382,7 @@ static void schedule(void)
     struct thread *next = &threads[n->thread];
     asleep = 0;
     for (int i = 0; i < THREADS; i++)
-        if (((n->asleep | n->explored) >> i & 1) && i != n->thread &&
+        if (!is_unreduced && ((n->asleep | n->explored) >> i & 1) && i != n->thread &&
             commute(&threads[i].operation, &next->operation))
             asleep |= (uint8_t)(1 << i);
     next->way = n->way;
@@ -414,8 +431,10 @@ static enum outcome execute(void)
     running = NULL;
     stale_left = budget;
     spurious_left = budget;
-    for (int i = 0; i < THREADS; i++)
+    for (int i = 0; i < THREADS; i++) {
         threads[i].started = false;
+        seen_by[i] = 0xcbf29ce484222325;
+    }
     memory_start();
     system_start();
     const int jumped = setjmp(explorer);
@@ -507,10 +526,74 @@ static bool explore(unsigned long *total)
     return true;
 }
 
+/* ------------------------------------------------------------- the explorer explored itself -- */
+
+enum { MAX_SEEN = 1 << 20 };
+
+struct seen {
+    uint64_t executions[MAX_SEEN]; /* an open hash table; 0 is free */
+    unsigned count;
+};
+
+static void add(struct seen *s, uint64_t execution)
+{
+    for (unsigned i = (unsigned)execution;; i++) {
+        uint64_t *e = &s->executions[i % MAX_SEEN];
+        if (*e == execution)
+            return;
+        if (*e == 0) {
+            *e = execution;
+            if (++s->count > MAX_SEEN / 2)
+                abort();
+            return;
+        }
+    }
+}
+
+static unsigned long collect(struct seen *s)
+{
+    unsigned long executions = 0;
+    *s = (struct seen){0};
+    has_futex_wait = true;
+    known_depth = 0;
+    do {
+        if (execute() == PRUNED)
+            continue;
+        uint64_t execution = 1;
+        for (int i = 0; i < THREADS; i++)
+            execution = (execution ^ seen_by[i]) * 0x9e3779b97f4a7c15;
+        add(s, execution);
+        executions++;
+    } while (backtrack());
+    return executions;
+}
+
+/* The sleep sets must leave out nothing: all that threads can see, some execution shows them. */
+static bool check_reduction(void)
+{
+    static struct seen reduced, all;
+    is_anonymous = true;
+    is_unreduced = false;
+    const unsigned long few = collect(&reduced);
+    is_unreduced = true;
+    const unsigned long many = collect(&all);
+    unsigned missing = 0;
+    for (unsigned i = 0; i < MAX_SEEN; i++) {
+        if (all.executions[i]) {
+            const unsigned before = reduced.count;
+            add(&reduced, all.executions[i]);
+            missing += reduced.count - before;
+        }
+    }
+    printf("%-20s %10lu executions stand for %10lu, budget %u: %u outcomes, %u missed\n",
+           scenario->name, few, many, budget, all.count, missing);
+    return missing == 0;
+}
+
 static int usage(const char *program)
 {
     fprintf(stderr,
-            "usage: %s [--light | --budget N] [SCENARIO...]\n"
+            "usage: %s [--light | --budget N] [--check-reduction] [SCENARIO...]\n"
             "       %s --replay SCENARIO STRING\n",
             program, program);
     return 2;
@@ -551,6 +634,11 @@ int main(int argc, char **argv)
         fixed_budget = (unsigned)strtoul(argv[i + 1], NULL, 10);
         i += 2;
     }
+    bool is_checking = false;
+    if (i < argc && strcmp(argv[i], "--check-reduction") == 0) {
+        is_checking = true;
+        i++;
+    }
     if (i < argc && argv[i][0] == '-')
         return usage(argv[0]);
 
@@ -566,9 +654,11 @@ int main(int argc, char **argv)
         budget = fixed_budget ? fixed_budget
                  : is_light   ? scenario->light_budget
                               : scenario->full_budget;
-        if (!explore(&total))
+        if (!(is_checking ? check_reduction() : explore(&total)))
             return 1;
     }
+    if (is_checking)
+        return 0;
     printf("%lu executions, all as they should be, in %.1f s\n", total, cpu_seconds());
     return 0;
 }

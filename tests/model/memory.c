@@ -421,8 +421,9 @@ static void refuse_seq_cst(int order)
 
 static const char *name_of(const struct location *l)
 {
-    static char name[16];
-    snprintf(name, sizeof name, "atomic %u", index_of(l));
+    static char name[16] = "atomic";
+    if (!is_anonymous)
+        snprintf(name, sizeof name, "atomic %u", index_of(l));
     return name;
 }
 

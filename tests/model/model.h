@@ -72,6 +72,7 @@ extern struct thread threads[THREADS];
 extern struct thread *running;
 extern unsigned stale_left;
 extern unsigned spurious_left;
+extern bool is_anonymous;   /* executions are compared: what they print must not depend on names */
 extern bool has_futex_wait; /* whether the kernel knows futex_wait(2) */
 
 /* Lets the explorer run other threads first; returns the way that it chose. */
