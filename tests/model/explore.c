@@ -59,7 +59,7 @@ struct thread threads[THREADS];
 struct thread *running;
 unsigned stale_left;
 unsigned spurious_left;
-bool has_futex_wait;
+int kernel;
 
 static struct coroutine coroutines[THREADS];
 static const struct scenario *scenario;
@@ -445,10 +445,10 @@ static enum outcome execute(void)
 
 /* ------------------------------------------------------------------------------ the report -- */
 
-/* A digit for the thread; a letter for the way, unless it is the first. */
+/* A digit for the kernel; then a digit for each thread, and a letter for its way but the first. */
 static void print_replay(void)
 {
-    printf("%c", has_futex_wait ? '+' : '-');
+    printf("%d", kernel);
     for (unsigned i = 0; i < depth; i++) {
         printf("%d", nodes[i].thread);
         if (nodes[i].way)
@@ -458,7 +458,7 @@ static void print_replay(void)
 
 static void read_replay(const char *text)
 {
-    has_futex_wait = *text++ == '+';
+    kernel = *text++ - '0';
     for (known_depth = 0; *text && known_depth < MAX_STEPS; known_depth++) {
         nodes[known_depth] = (struct node){.thread = (uint8_t)(*text++ - '0')};
         if (*text >= 'a' && *text <= 'z')
@@ -503,8 +503,8 @@ static bool explore(unsigned long *total)
 {
     unsigned long complete = 0, pruned = 0;
     const double start_time = cpu_seconds();
-    for (int kernel = 0; kernel <= (scenario->kind == TIMED); kernel++) {
-        has_futex_wait = kernel == 0;
+    for (kernel = 0; kernel < (scenario->kind == TIMED && TPARK_HAS_FUTEX_WORD ? KERNELS : 1);
+         kernel++) {
         known_depth = 0;
         do {
             switch (execute()) {
@@ -554,7 +554,7 @@ static unsigned long collect(struct seen *s)
 {
     unsigned long executions = 0;
     *s = (struct seen){0};
-    has_futex_wait = true;
+    kernel = 0;
     known_depth = 0;
     do {
         if (execute() == PRUNED)

@@ -83,6 +83,12 @@ bool is_handle(const void *address)
     return b && b->is_handle;
 }
 
+bool is_freed(const void *address)
+{
+    const struct block *b = is_in_heap(address) ? find_block(address) : NULL;
+    return b && b->is_free;
+}
+
 static void will_write(void *address, size_t size)
 {
     if (is_in_heap(address))

@@ -14,9 +14,9 @@
 enum {
     THREADS = SCENARIO_THREADS + 1, /* thread 0 runs setup and finish */
     LOCATIONS = 16,                 /* atomic objects in one execution */
-    KEYS = 4,                       /* of thread-specific data */
+    KERNELS = 3,
+    KEYS = 4, /* of thread-specific data */
     NS_PER_S = 1000000000,
-    START_S = 1000, /* what CLOCK_MONOTONIC reads when an execution starts */
 };
 
 /*
@@ -72,8 +72,8 @@ extern struct thread threads[THREADS];
 extern struct thread *running;
 extern unsigned stale_left;
 extern unsigned spurious_left;
-extern bool is_anonymous;   /* executions are compared: what they print must not depend on names */
-extern bool has_futex_wait; /* whether the kernel knows futex_wait(2) */
+extern bool is_anonymous; /* executions are compared: what they print must not depend on names */
+extern int kernel;        /* below KERNELS: what it says to futex_wait(2) */
 
 /* Lets the explorer run other threads first; returns the way that it chose. */
 unsigned step(const struct operation *o);
@@ -97,6 +97,7 @@ void touch(const void *address, size_t size, const void *pc);
 void touch_last(const void *address, size_t size, const void *pc);
 /* Whether address is in a block that aligned_alloc() made, so that a handle keeps it alive. */
 bool is_handle(const void *address);
+bool is_freed(const void *address);
 
 /* system.c */
 void system_start(void);

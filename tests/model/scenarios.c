@@ -12,7 +12,7 @@
 
 #include "tpark.h"
 
-enum { UNPARKERS = 3, TIMEOUT_NS = 5000, START_S = 1000 };
+enum { UNPARKERS = 3, TIMEOUT_NS = 5000, NS_PER_S = 1000000000 };
 
 static struct tpark *p;
 static struct tpark *q;
@@ -118,9 +118,15 @@ static void notify_and_wake(void)
 
 /* -------------------------------------------------------------------------------- deadlines -- */
 
-static struct timespec at(long ns_after_start)
+/* Time stands still but for deadlines, so this is when a timeout that starts now is over. */
+static struct timespec deadline_of_timeout(void)
 {
-    return (struct timespec){.tv_sec = START_S, .tv_nsec = ns_after_start};
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += TIMEOUT_NS;
+    t.tv_sec += t.tv_nsec / NS_PER_S;
+    t.tv_nsec %= NS_PER_S;
+    return t;
 }
 
 static void check_time_is_up(const struct timespec *deadline)
@@ -143,19 +149,19 @@ static void take(int result, const struct timespec *deadline)
 
 static void park_timeout(void)
 {
-    const struct timespec deadline = at(TIMEOUT_NS);
+    const struct timespec deadline = deadline_of_timeout();
     take(tpark_park_timeout(p, TIMEOUT_NS), &deadline);
 }
 
 static void park_until(void)
 {
-    const struct timespec deadline = at(TIMEOUT_NS);
+    const struct timespec deadline = deadline_of_timeout();
     take(tpark_park_until(p, &deadline), &deadline);
 }
 
 static void park_until_past(void)
 {
-    const struct timespec deadline = {.tv_sec = START_S - 1};
+    const struct timespec deadline = {.tv_sec = 1};
     const int result = tpark_park_until(p, &deadline);
     CHECK(result == 0 || result == ETIMEDOUT);
     if (result == 0) {
@@ -227,7 +233,7 @@ static void receive(void)
 
 static void receive_timed(void)
 {
-    const struct timespec deadline = at(TIMEOUT_NS);
+    const struct timespec deadline = deadline_of_timeout();
     const int result = tpark_park_until(p, &deadline);
     if (result != 0) {
         CHECK(result == ETIMEDOUT);

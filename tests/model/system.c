@@ -20,6 +20,9 @@
 
 #include "model.h"
 
+/* So late in a second that the sum of the nanoseconds has a carry. */
+#define START_NS INT64_C(1000999999000)
+
 enum { OBJECTS = 16, SYS_FUTEX_WAIT = SYS_pidfd_open + 21, FUTEX2_U32 = 2 };
 
 #define CALLER __builtin_return_address(0)
@@ -50,7 +53,7 @@ static void (*destructors[KEYS])(void *);
 
 void system_start(void)
 {
-    now_ns = (int64_t)START_S * NS_PER_S;
+    now_ns = START_NS;
     mutex_count = cond_count = once_count = key_count = 0;
 }
 
@@ -187,6 +190,10 @@ static long futex_wake(const uint32_t *word, bool is_private, const void *pc)
     step(&(struct operation){.object = {queue_object(word)}, .writes = {true}});
     if (is_handle(word) || p->flags & TPARK_SHARED)
         touch(word, sizeof *word, pc);
+    if (!is_private && is_freed(word)) {
+        done(pc, "futex wake, shared: EFAULT");
+        return failed(EFAULT);
+    }
     const bool is_woken = wake_one(word, is_private);
     done(pc, "futex wake, %s: %s", is_private ? "private" : "shared",
          is_woken ? "wakes a thread" : "nobody");
@@ -204,8 +211,9 @@ long __wrap_syscall(long number, ...)
     va_end(arguments);
     const uint32_t *word = (const uint32_t *)a[0];
     if (number == SYS_FUTEX_WAIT) {
-        if (!has_futex_wait)
-            return failed(ENOSYS);
+        static const int errors[KERNELS] = {0, ENOSYS, EPERM};
+        if (errors[kernel])
+            return failed(errors[kernel]);
         if ((uint32_t)a[2] == 0 || ((int)a[3] & ~FUTEX_PRIVATE_FLAG) != FUTEX2_U32 ||
             (a[4] && (int)a[5] != CLOCK_MONOTONIC))
             return failed(EINVAL);
@@ -251,7 +259,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
             .object = {(uintptr_t)&now_ns}, .writes = {true}, .ways = ways_to_look}))
         now_ns = running->sleep.expires_ns;
     *t = (struct timespec){.tv_sec = now_ns / NS_PER_S, .tv_nsec = now_ns % NS_PER_S};
-    done(CALLER, "looks at the clock: %lld ns", (long long)(now_ns - (int64_t)START_S * NS_PER_S));
+    done(CALLER, "looks at the clock: %lld ns", (long long)(now_ns - START_NS));
     return 0;
 }
 
