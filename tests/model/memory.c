@@ -89,6 +89,12 @@ bool is_freed(const void *address)
     return b && b->is_free;
 }
 
+uintptr_t lifetime_object(const void *address)
+{
+    const struct block *b = is_in_heap(address) ? find_block(address) : NULL;
+    return b ? (uintptr_t)b->start | 2 : 0; /* unlike its words, and their queues */
+}
+
 static void will_write(void *address, size_t size)
 {
     if (is_in_heap(address))
@@ -717,8 +723,12 @@ void __wrap_free(void *memory)
     struct block *b = find_block(memory);
     if (!b || b->start != memory || b->is_free)
         fail("thread %d: free of what is not allocated", running->id);
+    step(&(struct operation){.object = {lifetime_object(memory)}, .writes = {true}});
+    if (b->is_free)
+        fail("thread %d: free of what another thread has freed", running->id);
     touch_last(b->start, b->size, CALLER);
     b->is_free = true;
+    done(CALLER, "free");
 }
 
 void memory_start(void)

@@ -63,6 +63,7 @@ struct thread {
     struct clock acquired; /* by relaxed loads: an acquire fence adds it to clock */
     struct clock released; /* by the last release fence: what relaxed stores publish */
     struct sleep sleep;
+    bool was_refused; /* futex_wait(2), by the kernel */
     int cancel_state;
     void *specific[KEYS];
 };
@@ -98,6 +99,8 @@ void touch_last(const void *address, size_t size, const void *pc);
 /* Whether address is in a block that aligned_alloc() made, so that a handle keeps it alive. */
 bool is_handle(const void *address);
 bool is_freed(const void *address);
+/* What a free of address writes, as an object of operations; 0 if it is not in the heap. */
+uintptr_t lifetime_object(const void *address);
 
 /* system.c */
 void system_start(void);

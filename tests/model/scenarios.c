@@ -7,6 +7,7 @@
 #include "scenario.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -657,6 +658,41 @@ static void current_try(void)
     CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
 }
 
+/* A destructor of the thread's own data parks: on the same parker as before. */
+static pthread_key_t key;
+static int rounds;
+
+static void park_in_destructor(void *value)
+{
+    (void)value;
+    tpark_current_park();
+    CHECK(message == 1);
+}
+
+static void current_park_at_the_end(void)
+{
+    u[0] = tpark_current_unparker();
+    CHECK(pthread_key_create(&key, park_in_destructor) == 0);
+    CHECK(pthread_setspecific(key, &key) == 0);
+    tpark_unpark(q);
+}
+
+/* As late as tpark has let go of the parker: then it makes another one. */
+static void try_in_third_round(void *value)
+{
+    if (++rounds < 3)
+        CHECK(pthread_setspecific(key, value) == 0);
+    else
+        CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
+}
+
+static void current_try_at_the_very_end(void)
+{
+    CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
+    CHECK(pthread_key_create(&key, try_in_third_round) == 0);
+    CHECK(pthread_setspecific(key, &key) == 0);
+}
+
 static void free_q(void)
 {
     delete (q);
@@ -752,6 +788,9 @@ const struct scenario scenarios[] = {
     {"current-park", UNTIMED, 1, 2, start_current, free_q, {current_park_and_end, unpark_current}},
     {"current-waker", UNTIMED, 1, 2, start_current, free_q,
      {current_end, wake_current, current_try}},
+    {"current-destructor", UNTIMED, 1, 2, start_current, free_q,
+     {current_park_at_the_end, unpark_current}},
+    {"current-late", UNTIMED, 1, 1, NULL, NULL, {current_try_at_the_very_end}},
     {"fence-and-skip", UNTIMED, 2, 4, start_one, free_rest, {wait_with_fence, skip_with_fence}},
     {0},
 };

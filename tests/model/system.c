@@ -181,18 +181,21 @@ static long futex_wait(const uint32_t *word, bool is_private, uint32_t value,
 
 /*
  * A wake hands over an address. It is an access to the parker where the library promises no more
- * than for one: in a handle, and if the parker is shared between processes.
+ * than for one: in a handle, and if the parker is shared between processes. What it meets in freed
+ * memory is the worst that the kernel knows: a lock with priority inheritance (EINVAL), or nothing
+ * at all (EFAULT, of a shared wake only).
  */
 static long futex_wake(const uint32_t *word, bool is_private, const void *pc)
 {
     const struct tpark *p =
         (const struct tpark *)(const void *)((const char *)word - offsetof(struct tpark, state));
-    step(&(struct operation){.object = {queue_object(word)}, .writes = {true}});
+    step(&(struct operation){.object = {queue_object(word), lifetime_object(word)},
+                             .writes = {true, false}});
     if (is_handle(word) || p->flags & TPARK_SHARED)
         touch(word, sizeof *word, pc);
-    if (!is_private && is_freed(word)) {
-        done(pc, "futex wake, shared: EFAULT");
-        return failed(EFAULT);
+    if (is_freed(word)) {
+        done(pc, "futex wake, %s: of freed memory", is_private ? "private" : "shared");
+        return failed(is_private ? EINVAL : EFAULT);
     }
     const bool is_woken = wake_one(word, is_private);
     done(pc, "futex wake, %s: %s", is_private ? "private" : "shared",
@@ -212,8 +215,12 @@ long __wrap_syscall(long number, ...)
     const uint32_t *word = (const uint32_t *)a[0];
     if (number == SYS_FUTEX_WAIT) {
         static const int errors[KERNELS] = {0, ENOSYS, EPERM};
-        if (errors[kernel])
+        if (errors[kernel]) {
+            if (running->was_refused)
+                fail("thread %d: asks again for what the kernel refused", running->id);
+            running->was_refused = true;
             return failed(errors[kernel]);
+        }
         if ((uint32_t)a[2] == 0 || ((int)a[3] & ~FUTEX_PRIVATE_FLAG) != FUTEX2_U32 ||
             (a[4] && (int)a[5] != CLOCK_MONOTONIC))
             return failed(EINVAL);
