@@ -2,14 +2,24 @@
 /*
  * Runs each scenario in every way in which its threads can interleave.
  *
- * Threads are coroutines. Before each visible operation (an atomic access, a system call, a call of
- * the C library that synchronises) a thread calls step(), which chooses who goes on, and in which
- * of the ways that the operation has. Executions follow one another depth first: the next one
+ * Threads are coroutines. Before each visible operation (an atomic access, a system call, a free, a
+ * call of the C library that synchronises) a thread calls step(), which chooses who goes on, and in
+ * which of the ways that the operation has. Executions follow one another depth first: the next one
  * repeats all choices but the last one that has an alternative left.
  *
  * Sleep sets (Godefroid) skip an execution that differs from an earlier one only in the order of
- * operations that commute. Budgets (of stale reads, of spurious wakeups) do not spoil that: an
- * execution is within its budget in whatever order its operations come.
+ * operations that commute; --check-reduction compares with an exploration that skips none. Budgets
+ * (of stale reads, of sleeps that end without cause) do not spoil that: an execution is within its
+ * budget in whatever order its operations come.
+ *
+ * What an exploration does not show:
+ *   - more threads, unparks or parks than the scenario has; more stale reads or spurious wakeups
+ *     than the budget;
+ *   - a read of a write that is executed later (load buffering), and writes that enter the
+ *     modification order of their object in another order than they are executed in;
+ *   - sequentially consistent accesses, which it refuses (fences it knows);
+ *   - failures of allocations and of pthread functions, signal handlers, other processes;
+ *   - a mistake of the compiler, or of the optimiser above -O1.
  */
 #include <errno.h>
 #include <link.h>
@@ -60,6 +70,7 @@ struct thread *running;
 unsigned stale_left;
 unsigned spurious_left;
 int kernel;
+const bool scenario_time_stands_still = true;
 
 static struct coroutine coroutines[THREADS];
 static const struct scenario *scenario;
@@ -642,10 +653,13 @@ int main(int argc, char **argv)
     if (i < argc && argv[i][0] == '-')
         return usage(argv[0]);
 
-    printf("Bounds: at most %d threads and %d steps; in an execution at most as many stale reads,\n"
-           "and as many spurious wakeups, as the budget. Writes of one object are ordered as they\n"
-           "are executed, and a read sees no write that is executed later.\n",
-           SCENARIO_THREADS, MAX_STEPS);
+    printf(
+        "Bounds: the threads and calls of the scenario; %d steps; in an execution as many stale\n"
+        "reads, and as many spurious wakeups or interruptions, as the budget says. Writes of one\n"
+        "object are ordered as they are executed; a read sees no write that is executed later.\n"
+        "Timed scenarios of the futex backend run on kernels with futex_wait(2), without it, and\n"
+        "with one that forbids it. Nothing fails for lack of memory.\n",
+        MAX_STEPS);
     const bool is_all = i == argc;
     unsigned long total = 0;
     const struct scenario *next = scenarios;
