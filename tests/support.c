@@ -104,7 +104,8 @@ uint64_t now_ns(clockid_t clock)
 struct timespec deadline_in_ns(int64_t ns)
 {
     const int64_t at = (int64_t)monotonic_ns() + ns;
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000000), .tv_nsec = at % 1000000000};
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000),
+                             .tv_nsec = (long)(at % 1000000000)};
 }
 
 /* Waits for the child, and returns its status and what it wrote. */
