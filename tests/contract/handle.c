@@ -7,10 +7,12 @@
 #include "support.h"
 #include "wrap.h"
 
-/* The reference count follows the parker: a test may look where a program may not. */
+/* The reference count follows the parker: a test may look where a program may not. volatile, or a
+ * compiler that sees the whole program warns of it. */
 static _Atomic uint32_t *references(struct tpark_thread *t)
 {
-    return (_Atomic uint32_t *)(tpark_thread_parker(t) + 1);
+    struct tpark *volatile parker = tpark_thread_parker(t);
+    return (_Atomic uint32_t *)(parker + 1);
 }
 
 static void park_thread(void *t)
