@@ -7,12 +7,10 @@
 #include "support.h"
 #include "wrap.h"
 
-/* The reference count follows the parker: a test may look where a program may not. volatile, or a
- * compiler that sees the whole program warns of it. */
+/* The reference count follows the parker: a test may look where a program may not. */
 static _Atomic uint32_t *references(struct tpark_thread *t)
 {
-    struct tpark *volatile parker = tpark_thread_parker(t);
-    return (_Atomic uint32_t *)(parker + 1);
+    return (_Atomic uint32_t *)(tpark_thread_parker(t) + 1);
 }
 
 static void park_thread(void *t)
@@ -407,6 +405,7 @@ TEST(hook, leaves_errno_as_it_was)
 static void overflow_by_unparker(void)
 {
     struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
     atomic_store(references(t), INT32_MAX);
     (void)!tpark_thread_unparker(t);
 }
@@ -414,6 +413,7 @@ static void overflow_by_unparker(void)
 static void overflow_by_clone(void)
 {
     struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
     struct tpark_unparker *u = tpark_thread_unparker(t);
     atomic_store(references(t), INT32_MAX);
     (void)!tpark_unparker_clone(u);
@@ -429,6 +429,7 @@ TEST(references, that_would_overflow_abort)
 TEST(references, may_reach_half_the_range)
 {
     struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
     atomic_store(references(t), INT32_MAX - 1);
     struct tpark_unparker *u = tpark_thread_unparker(t);
     atomic_store(references(t), 2);
