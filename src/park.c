@@ -234,8 +234,7 @@ enum tpark_state tpark_unpark(struct tpark *p)
     const enum tpark_scope scope =
         p->flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE;
     const enum tpark_state replaced = publish(p, __func__);
-    /* A token that is there may be from a process that died before its wake: the owner sleeps on.
-     */
+    /* A token that is there may be of a process that died before its wake: the owner sleeps on. */
     const bool owes_wake =
         replaced == TPARK_PARKED || (replaced == TPARK_NOTIFIED && scope == TPARK_SCOPE_SHARED);
     return owes_wake ? wake(p, scope, replaced) : replaced;
