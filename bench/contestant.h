@@ -25,6 +25,8 @@ enum contestant_traits {
     CANNOT_WAIT = 1u << 5,  /* a limit of the fast paths: park() does not wait for a token */
     OWN_THREAD = 1u << 6,   /* the parker is the thread's: none can be embedded, or moved */
     USES_FILE = 1u << 7,    /* holds a file descriptor */
+    WALL_CLOCK = 1u << 8,   /* its timeouts follow the wall clock */
+    WORKER = 1u << 9,       /* no parker, but a sleeping thread of its own that runs functions */
 };
 
 struct contestant {
@@ -43,6 +45,8 @@ struct contestant {
     void (*repeat_pair)(void *parker, uint64_t n);
     void (*repeat_unpark)(void *parker, uint64_t n);
     void (*repeat_poll)(void *parker, uint64_t n);
+    /* In place of all these, a WORKER has: wakes the worker, which calls function(argument). */
+    void (*post)(void *parker, void (*function)(void *argument), void *argument);
 };
 
 #define CONTESTANT_CALLS_UNTIMED                                                                   \

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -16,10 +17,11 @@
 enum { MAX_CHOSEN = 64 };
 
 static const struct measurement *const all_measurements[] = {
-    &measure_pair,
-    &measure_notified,
-    &measure_poll,
-    &measure_pingpong,
+    &measure_pair,    &measure_notified, &measure_poll,    &measure_pingpong, &measure_wake,
+    &measure_work,    &measure_storm,    &measure_timeout, &measure_size,     &measure_scale,
+#if BENCH_HAS_RUNTIME
+    &measure_runtime,
+#endif
 };
 
 struct options {
@@ -31,6 +33,11 @@ struct options {
     size_t only_count;
     bool is_chosen[COUNT_OF(all_measurements)];
     bool chooses;
+    const char *json;
+    const char *csv;
+    const char *plots; /* a directory */
+    FILE *json_file;
+    FILE *csv_file;
     bool had_error; /* something was left out: the exit status says so */
 };
 
@@ -77,15 +84,28 @@ static void choose_measurements(struct options *options, const char *letters)
     }
 }
 
-enum { KEY_QUICK = 'q', KEY_LIST = 'l', KEY_ONLY = 'o', KEY_MEASURE = 'm', KEY_SEED = 256, KEY_RT };
+enum {
+    KEY_QUICK = 'q',
+    KEY_LIST = 'l',
+    KEY_ONLY = 'o',
+    KEY_MEASURE = 'm',
+    KEY_SEED = 256,
+    KEY_REALTIME,
+    KEY_JSON,
+    KEY_CSV,
+    KEY_PLOT
+};
 
 static const struct argp_option argp_options[] = {
     {"quick", KEY_QUICK, NULL, 0, "Rougher, in less than 30 s (the full run: 6 minutes)", 0},
     {"list", KEY_LIST, NULL, 0, "Name contestants and measurements, and exit", 0},
     {"only", KEY_ONLY, "NAME,...", 0, "Only these contestants, and the limits", 0},
     {"measure", KEY_MEASURE, "LETTERS", 0, "Only these measurements", 0},
+    {"json", KEY_JSON, "FILE", 0, "Write the results to FILE, for bench/compare", 0},
+    {"csv", KEY_CSV, "FILE", 0, "Write the results to FILE, for a spreadsheet", 0},
+    {"plot", KEY_PLOT, "DIR", 0, "Draw SVG pictures into DIR, with gnuplot", 0},
     {"seed", KEY_SEED, "N", 0, "Of the order of contestants within a round", 0},
-    {"realtime", KEY_RT, NULL, 0, "Run with real-time priority (SCHED_FIFO)", 0},
+    {"realtime", KEY_REALTIME, NULL, 0, "Run with real-time priority (SCHED_FIFO)", 0},
     {0},
 };
 
@@ -107,10 +127,19 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_MEASURE:
         choose_measurements(options, argument);
         return 0;
+    case KEY_JSON:
+        options->json = argument;
+        return 0;
+    case KEY_CSV:
+        options->csv = argument;
+        return 0;
+    case KEY_PLOT:
+        options->plots = argument;
+        return 0;
     case KEY_SEED:
         options->seed = strtoull(argument, NULL, 0);
         return 0;
-    case KEY_RT:
+    case KEY_REALTIME:
         options->wants_realtime = true;
         return 0;
     case ARGP_KEY_ARG:
@@ -195,9 +224,19 @@ static size_t choose(struct options *options, const struct contestant **chosen)
     return count;
 }
 
+static void keep(struct results *results, const struct result *result)
+{
+    struct result *const list =
+        realloc(results->list, (results->count + 1) * sizeof *results->list);
+    if (!list)
+        fail("out of memory", ENOMEM);
+    list[results->count++] = *result;
+    results->list = list;
+}
+
 static void run_measurement(const struct options *options, struct harness *harness,
                             const struct measurement *measurement, const struct contestant **chosen,
-                            size_t count)
+                            size_t count, struct results *results)
 {
     print_measurement(stdout, measurement);
     for (size_t i = 0; i < measurement->section_count; i++) {
@@ -217,8 +256,59 @@ static void run_measurement(const struct options *options, struct harness *harne
             continue;
         }
         print_result(stdout, &result);
-        free_result(&result);
+        keep(results, &result);
     }
+}
+
+/* ------------------------------------------------------------------------------------ files -- */
+
+/* Before the run: who waits for minutes wants to know first that the result has no place. */
+static FILE *open_output(struct options *options, const char *path)
+{
+    FILE *const file = path ? fopen(path, "w") : NULL;
+    if (path && !file)
+        complain(options, path, strerror(errno));
+    return file;
+}
+
+static void open_outputs(struct options *options)
+{
+    options->json_file = open_output(options, options->json);
+    options->csv_file = open_output(options, options->csv);
+    if (!options->plots)
+        return;
+    const char *why = NULL;
+    if (system("command -v gnuplot >/dev/null"))
+        why = "no pictures without gnuplot (gnuplot-nox)";
+    else if ((mkdir(options->plots, 0777) && errno != EEXIST) || access(options->plots, W_OK))
+        why = strerror(errno);
+    if (why) {
+        complain(options, options->plots, why);
+        options->plots = NULL;
+    }
+}
+
+static void close_output(struct options *options, FILE *file, const char *path, int error)
+{
+    if (fclose(file) && !error)
+        error = errno;
+    if (error)
+        complain(options, path, strerror(error));
+}
+
+static void write_outputs(struct options *options, const struct fact *facts, size_t fact_count,
+                          const struct results *results)
+{
+    if (options->json_file)
+        close_output(options, options->json_file, options->json,
+                     write_json(options->json_file, facts, fact_count, results));
+    if (options->csv_file) {
+        write_csv(options->csv_file, results);
+        close_output(options, options->csv_file, options->csv, 0);
+    }
+    const int error = options->plots ? write_plots(options->plots, results) : 0;
+    if (error)
+        complain(options, options->plots, strerror(error));
 }
 
 int main(int argc, char **argv)
@@ -229,19 +319,21 @@ int main(int argc, char **argv)
         list();
         return options.had_error;
     }
+    open_outputs(&options);
     find_cpus();
     const int error = options.wants_realtime ? use_realtime() : 0;
     if (error)
         complain(&options, "no real-time priority", strerror(error));
 
     struct fact facts[16];
-    print_header(stdout, facts, describe_machine(facts, COUNT_OF(facts)));
+    const size_t fact_count = describe_machine(facts, COUNT_OF(facts));
+    print_header(stdout, facts, fact_count);
     for (const struct missing *m = missing_contestants; m->name; m++)
         printf("%-10s %s: needs %s\n", "missing", m->name, m->needs);
 
     struct harness harness = {
         .rounds = options.is_quick ? 7 : 15,
-        .scale = options.is_quick ? 0.25 : 1,
+        .scale = options.is_quick ? 0.2 : 1,
         .seed = options.seed ? options.seed : 1,
         .spare_ns = (uint64_t)(options.is_quick ? 4e9 : 60e9),
         .max_load = 0.15,
@@ -250,8 +342,14 @@ int main(int argc, char **argv)
     };
     const struct contestant *chosen[MAX_CHOSEN];
     const size_t count = choose(&options, chosen);
+    struct results results = {0};
     for (size_t i = 0; i < COUNT_OF(all_measurements); i++)
         if (!options.chooses || options.is_chosen[i])
-            run_measurement(&options, &harness, all_measurements[i], chosen, count);
+            run_measurement(&options, &harness, all_measurements[i], chosen, count, &results);
+    write_outputs(&options, facts, fact_count, &results);
+
+    for (size_t i = 0; i < results.count; i++)
+        free_result(&results.list[i]);
+    free(results.list);
     return options.had_error;
 }

@@ -5,8 +5,7 @@
 
 static bool fits(const struct contestant *contestant, const struct section *section)
 {
-    (void)section;
-    return !(contestant->traits & ONE_SHOT);
+    return fits_any(contestant, section) && !(contestant->traits & ONE_SHOT);
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,

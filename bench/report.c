@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_WIDTH = 22, NUMBER_WIDTH = 9 };
+enum { NAME_WIDTH = 19, NUMBER_WIDTH = 9, RATIO_WIDTH = 22 };
 
 void print_header(FILE *out, const struct fact *facts, size_t count)
 {
@@ -41,23 +41,31 @@ static const struct {
     [SHOW_TAIL] = {{"p50", "p90", "p99", "p99.9", "max"}, {0.5, 0.9, 0.99, 0.999, 1}, 5},
 };
 
+/* A column is as wide as its numbers, or as its title. */
+static int column_width(const struct column *c)
+{
+    const int numbers = shown[c->show].count * (NUMBER_WIDTH + 1);
+    const int title = (int)strlen(c->title) + 4;
+    return numbers > title ? numbers : title;
+}
+
 static void print_titles(FILE *out, const struct section *section)
 {
     fprintf(out, "  %-*s", NAME_WIDTH, "");
     for (const struct column *c = section->columns; c->key; c++) {
-        char title[64];
-        const int width = shown[c->show].count * (NUMBER_WIDTH + 1);
-        snprintf(title, sizeof title, "%s, %s", c->title, c->unit);
-        fprintf(out, " %*.*s", width - 1, width - 1, title);
+        fprintf(out, "%*s", column_width(c), c->title);
         if (c == section->columns)
-            fprintf(out, "   x %s", section->limit);
+            fprintf(out, "  x %-*s", RATIO_WIDTH - 2, section->limit);
     }
     fprintf(out, "\n  %-*s", NAME_WIDTH, "");
     for (const struct column *c = section->columns; c->key; c++) {
-        for (int i = 0; i < shown[c->show].count; i++)
-            fprintf(out, " %*s", NUMBER_WIDTH, shown[c->show].names[i]);
+        const int count = shown[c->show].count;
+        fprintf(out, "%*s", column_width(c) - count * (NUMBER_WIDTH + 1), "");
+        for (int i = 0; i < count; i++)
+            fprintf(out, " %*s", NUMBER_WIDTH,
+                    *shown[c->show].names[i] ? shown[c->show].names[i] : c->unit);
         if (c == section->columns)
-            fprintf(out, "%*s", 5 + (int)strlen(section->limit), "");
+            fprintf(out, "  %-*s", RATIO_WIDTH, "[95 %]");
     }
     fprintf(out, "\n");
 }
@@ -66,14 +74,14 @@ static void print_ratio(FILE *out, const struct result *result, const struct ent
 {
     const struct entry *const limit = find_limit(result);
     if (entry == limit) {
-        fprintf(out, "   %-22s", "1");
+        fprintf(out, "  %-*s", RATIO_WIDTH, "1");
         return;
     }
     const struct ratio r =
         paired_ratio(entry->series[0].rounds, limit->series[0].rounds, result->rounds);
     char text[64];
     snprintf(text, sizeof text, "%.3g [%.3g, %.3g]", r.median, r.low, r.high);
-    fprintf(out, "   %-22s", text);
+    fprintf(out, "  %-*s", RATIO_WIDTH, text);
 }
 
 static void print_entry(FILE *out, const struct result *result, const struct entry *entry)
@@ -83,7 +91,9 @@ static void print_entry(FILE *out, const struct result *result, const struct ent
     for (size_t c = 0; section->columns[c].key; c++) {
         const struct series *const s = &entry->series[c];
         const enum show show = section->columns[c].show;
-        for (int i = 0; i < shown[show].count; i++)
+        const int count = shown[show].count;
+        fprintf(out, "%*s", column_width(&section->columns[c]) - count * (NUMBER_WIDTH + 1), "");
+        for (int i = 0; i < count; i++)
             print_number(out, quantile(s->values, s->count, shown[show].quantiles[i]));
         if (c == 0)
             print_ratio(out, result, entry);
