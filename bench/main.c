@@ -306,9 +306,8 @@ static void write_outputs(struct options *options, const struct fact *facts, siz
         write_csv(options->csv_file, results);
         close_output(options, options->csv_file, options->csv, 0);
     }
-    const int error = options->plots ? write_plots(options->plots, results) : 0;
-    if (error)
-        complain(options, options->plots, strerror(error));
+    if (options->plots && !write_plots(options->plots, results))
+        complain(options, options->plots, "gnuplot failed");
 }
 
 int main(int argc, char **argv)
@@ -333,9 +332,9 @@ int main(int argc, char **argv)
 
     struct harness harness = {
         .rounds = options.is_quick ? 7 : 15,
-        .scale = options.is_quick ? 0.2 : 1,
+        .scale = options.is_quick ? 0.2 : 0.8,
         .seed = options.seed ? options.seed : 1,
-        .spare_ns = (uint64_t)(options.is_quick ? 4e9 : 60e9),
+        .spare_ns = (uint64_t)(options.is_quick ? 4e9 : 40e9),
         .max_load = 0.15,
         .other_cpu_ns = other_cpu_ns,
         .progress = show_progress,

@@ -72,9 +72,9 @@ static void disperse(struct crowd *crowd, struct sleeper *sleepers, unsigned cou
     }
 }
 
+/* Begins and ends with everyone asleep. */
 static void wake_one(struct sleeper *s, struct recorder *recorder)
 {
-    wait_until_asleep(s->tid);
     atomic_store(&s->awake, 0);
     const uint64_t start = bench_clock();
     s->crowd->contestant->unpark(s->parker);
@@ -84,13 +84,12 @@ static void wake_one(struct sleeper *s, struct recorder *recorder)
         relax();
     record(recorder, 0, (double)(awake - start));
     record(recorder, 1, (double)(end - start));
+    wait_until_asleep(s->tid);
 }
 
 static void wake_all(struct crowd *crowd, struct sleeper *sleepers, unsigned count,
                      struct recorder *recorder)
 {
-    for (unsigned i = 0; i < count; i++)
-        wait_until_asleep(sleepers[i].tid);
     atomic_store(&crowd->awake, 0);
     const uint64_t start = bench_clock();
     for (unsigned i = 0; i < count; i++)
@@ -147,16 +146,17 @@ static const struct column columns[] = {
     {0},
 };
 
-#define SECTION(count, wakes, rounds, is_long)                                                     \
+#define SECTION(count, ms_, wakes, rounds, is_long)                                                \
     {                                                                                              \
         .key = #count, .title = "parked threads: " #count, .columns = columns,                     \
-        .limit = "raw-futex", .parameter = count, .cpus = 2, .fixed_n = wakes,                     \
+        .limit = "raw-futex", .parameter = count, .cpus = 2, .ms = ms_, .fixed_n = wakes,          \
         .max_rounds = rounds, .only_full = is_long, .fits = fits_sleeping, .run = run              \
     }
 
+/* To start a crowd takes longer than to wake it: large ones get a fixed number of wakes. */
 static const struct section sections[] = {
-    SECTION(1, 100, 0, false),   SECTION(10, 100, 0, true),    SECTION(100, 100, 0, false),
-    SECTION(1000, 200, 8, true), SECTION(10000, 400, 6, true),
+    SECTION(1, 15, 0, 0, false),    SECTION(10, 15, 0, 0, true),     SECTION(100, 25, 0, 0, false),
+    SECTION(1000, 0, 100, 6, true), SECTION(10000, 0, 200, 3, true),
 };
 
 const struct measurement measure_scale = {
