@@ -23,15 +23,15 @@ struct picture {
 
 static const struct picture pictures[] = {
     {"work.svg",
-     {{"Round trip, less the work", 'F', 0, 0, "work before the reply, us", "us"},
-      {"CPU time that both threads burn", 'F', 0, 1, "work before the reply, us",
-       "us per round trip"}}},
+     {{"Round trip, less the work", 'F', 0, 0, "work before the reply, µs", "µs"},
+      {"CPU time that both threads burn", 'F', 0, 1, "work before the reply, µs",
+       "µs per round trip"}}},
     {"overshoot.svg",
-     {{"Overshoot, timer slack as by default", 'H', 0, 0, "timeout", "us too late (median)"},
-      {"Overshoot, timer slack 1 ns", 'H', 1, 0, "timeout", "us too late (median)"}}},
+     {{"Overshoot, timer slack as by default", 'H', 0, 0, "timeout", "µs too late (median)"},
+      {"Overshoot, timer slack 1 ns", 'H', 1, 0, "timeout", "µs too late (median)"}}},
     {"scale.svg",
-     {{"Waking one thread of many", 'J', 0, 0, "parked threads", "us"},
-      {"Waking all threads", 'J', 0, 2, "parked threads", "us per thread"}}},
+     {{"Waking one thread of many", 'J', 0, 0, "parked threads", "µs"},
+      {"Waking all threads", 'J', 0, 2, "parked threads", "µs per thread"}}},
 };
 
 /* ------------------------------------------------------------------------------------ style -- */
@@ -70,12 +70,19 @@ static void begin(FILE *gnuplot, const char *directory, const char *file, int wi
     fprintf(gnuplot,
             "reset\n"
             "set terminal svg size %d,480 font 'sans-serif,14' background rgb 'white'\n"
+            "set encoding utf8\n"
             "set output '%s/%s'\n"
             "set border 3\n"
             "set tics nomirror\n"
             "set grid lc rgb '#dddddd' lt 1\n"
             "set logscale y\n",
             width, directory, file);
+}
+
+/* tpark is drawn last, on top of the others. */
+static bool is_ours(const char *name)
+{
+    return strncmp(name, "tpark", 5) == 0;
 }
 
 /* ------------------------------------------------------------- a parameter against its cost -- */
@@ -146,12 +153,19 @@ static void draw_panel(FILE *gnuplot, const struct results *results, const struc
     }
     fprintf(gnuplot, "set title \"%s\"\nset xlabel '%s'\nset ylabel '%s'\nset xrange [-0.3:]\n",
             panel->title, panel->x_label, panel->y_label);
-    fprintf(gnuplot, has_key ? "set key outside right center noenhanced\n" : "unset key\n");
+    fprintf(gnuplot,
+            has_key ? "set key outside right center noenhanced samplen 2\n" : "unset key\n");
     fprintf(gnuplot, "plot ");
-    for (size_t i = 0; i < count; i++) {
-        fprintf(gnuplot, "%s$D%zu using 1:3:xtic(2) with linespoints", i ? ", " : "", i);
-        style(gnuplot, names[i]);
-        fprintf(gnuplot, " pt 7 ps 0.5 title '%s'", names[i]);
+    const char *separator = "";
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < count; i++) {
+            if (is_ours(names[i]) != (pass == 1))
+                continue;
+            fprintf(gnuplot, "%s$D%zu using 1:3:xtic(2) with linespoints", separator, i);
+            style(gnuplot, names[i]);
+            fprintf(gnuplot, " pt 7 ps 0.5 title '%s'", names[i]);
+            separator = ", ";
+        }
     }
     fprintf(gnuplot, "\n");
 }
@@ -187,7 +201,7 @@ static void draw_distribution(FILE *gnuplot, const char *directory, const struct
     snprintf(file, sizeof file, "wake-%s.svg", result->section->key);
     begin(gnuplot, directory, file, 900);
     const struct series *const limit = &find_limit(result)->series[0];
-    const double longest = 4 * quantile(limit->values, limit->count, 0.999);
+    const double longest = 4 * quantile(limit->values, limit->count, 0.99);
     for (size_t e = 0; e < result->entry_count; e++) {
         const struct series *const s = &result->entries[e].series[0];
         fprintf(gnuplot, "$D%zu << EOD\n", e);
@@ -198,20 +212,25 @@ static void draw_distribution(FILE *gnuplot, const char *directory, const struct
         fprintf(gnuplot, "EOD\n");
     }
     fprintf(gnuplot,
-            "set title \"%c%s\"\nset xlabel 'us from unpark to running'\n"
+            "set title \"%c%s\"\nset xlabel 'µs from unpark to running'\n"
             "set ylabel '%% of wakes that took at most so long'\n"
-            "unset logscale y\nset logscale x\nset yrange [0:100]\nset xrange [:%g]\n"
-            "set key outside right center noenhanced\nplot ",
-            result->section->title[0] - 'a' + 'A', result->section->title + 1, longest / 1000);
-    for (size_t e = 0; e < result->entry_count; e++) {
-        const struct entry *const entry = &result->entries[e];
-        const struct series *const s = &entry->series[0];
-        if (entry->is_null)
-            continue;
-        fprintf(gnuplot, "%s$D%zu with lines title '%s%s'", e ? ", " : "", e,
-                entry->contestant->name,
-                quantile(s->values, s->count, 0) > longest ? " (off the scale)" : "");
-        style(gnuplot, entry->contestant->name);
+            "unset logscale y\nset logscale x\nset yrange [0:100]\nset xrange [%g:%g]\n"
+            "set key outside right center noenhanced samplen 2\nplot ",
+            result->section->title[0] - 'a' + 'A', result->section->title + 1,
+            0.5 * quantile(limit->values, limit->count, 0.01) / 1000, longest / 1000);
+    const char *separator = "";
+    for (size_t pass = 0; pass < 2; pass++) {
+        for (size_t e = 0; e < result->entry_count; e++) {
+            const struct entry *const entry = &result->entries[e];
+            const struct series *const s = &entry->series[0];
+            const char *const name = entry->contestant->name;
+            if (entry->is_null || is_ours(name) != (pass == 1))
+                continue;
+            fprintf(gnuplot, "%s$D%zu with lines title '%s%s'", separator, e, name,
+                    quantile(s->values, s->count, 0) > longest ? " (off scale)" : "");
+            style(gnuplot, name);
+            separator = ", ";
+        }
     }
     fprintf(gnuplot, "\n");
 }
