@@ -2,6 +2,7 @@
 #include "harness.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,12 +78,18 @@ static void shuffle(uint64_t *seed, size_t *order, size_t count)
     }
 }
 
-static double time_once(const struct section *section, const struct entry *entry)
+/* The shortest of a few runs, but no more runs than it takes to see that n is too small. */
+static double time_n(const struct section *section, const struct entry *entry, double enough)
 {
+    enum { TRIES = 4 };
     struct recorder nowhere = {NULL, 0};
-    const uint64_t start = bench_clock();
-    section->run(entry->contestant, section, entry->n, &nowhere);
-    return (double)(bench_clock() - start);
+    double shortest = INFINITY;
+    for (int i = 0; i < TRIES && shortest >= enough; i++) {
+        const uint64_t start = bench_clock();
+        section->run(entry->contestant, section, entry->n, &nowhere);
+        shortest = fmin(shortest, (double)(bench_clock() - start));
+    }
+    return shortest;
 }
 
 /* Finds the n that takes the section's time, and so warms up caches, pages and clocks. */
@@ -91,17 +98,11 @@ static void calibrate(const struct section *section, struct entry *entry, double
     entry->n = section->fixed_n;
     if (entry->n)
         return;
-    for (entry->n = 1;; entry->n *= 4) {
-        /* One long run may be a hiccup of the machine, two are not. */
-        if (time_once(section, entry) < target_ns / 4)
-            continue;
-        const double elapsed = time_once(section, entry);
-        if (elapsed < target_ns / 4)
-            continue;
-        const double n = (double)entry->n * target_ns / elapsed;
-        entry->n = n < 1 ? 1 : (uint64_t)n;
-        return;
-    }
+    double elapsed;
+    entry->n = 1;
+    while ((elapsed = time_n(section, entry, target_ns / 4)) < target_ns / 4)
+        entry->n *= 4;
+    entry->n = (uint64_t)fmax(1, (double)entry->n * target_ns / elapsed);
 }
 
 static void run_entry(const struct section *section, struct entry *entry, size_t columns,
