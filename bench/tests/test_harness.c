@@ -120,7 +120,7 @@ static const struct contestant slow = FAKE("slow", init_slow);
 
 static struct harness fake_harness(void)
 {
-    return (struct harness){.rounds = 15, .scale = 0.02, .seed = 1, .max_load = 0.15};
+    return (struct harness){.rounds = 15, .scale = 0.002, .seed = 1, .max_load = 0.15};
 }
 
 static struct result run(struct harness *harness, const struct measurement *measurement,
