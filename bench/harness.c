@@ -99,10 +99,11 @@ static void calibrate(const struct section *section, struct entry *entry, double
     if (entry->n)
         return;
     double elapsed;
-    entry->n = 1;
+    const uint64_t min_n = section->min_n ? section->min_n : 1;
+    entry->n = min_n;
     while ((elapsed = time_n(section, entry, target_ns / 4)) < target_ns / 4)
         entry->n *= 4;
-    entry->n = (uint64_t)fmax(1, (double)entry->n * target_ns / elapsed);
+    entry->n = (uint64_t)fmax((double)min_n, (double)entry->n * target_ns / elapsed);
 }
 
 static void run_entry(const struct section *section, struct entry *entry, size_t columns,

@@ -50,6 +50,7 @@ struct section {
     long variant;
     unsigned cpus;       /* how many it needs */
     unsigned ms;         /* time of one contestant in one round of a full run */
+    uint64_t min_n;      /* so many at least, however long the first tries took; 0: 1 */
     uint64_t fixed_n;    /* in place of what takes that time; 0: none */
     unsigned max_rounds; /* 0: no limit of its own */
     bool only_full;      /* too long for --quick */

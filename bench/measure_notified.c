@@ -22,6 +22,7 @@ static const struct section sections[] = {
      .limit = "raw-locked",
      .cpus = 1,
      .ms = 8,
+     .min_n = 16384,
      .fits = fits,
      .run = run},
 };

@@ -17,6 +17,7 @@ static const struct section sections[] = {
      .limit = "raw-locked",
      .cpus = 1,
      .ms = 8,
+     .min_n = 16384,
      .fits = fits_any,
      .run = run},
 };

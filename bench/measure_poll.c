@@ -23,6 +23,7 @@ static const struct section sections[] = {
      .limit = "raw-locked",
      .cpus = 1,
      .ms = 8,
+     .min_n = 512,
      .fits = fits,
      .run = run},
 };
