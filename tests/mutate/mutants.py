@@ -290,7 +290,8 @@ handle('destroys-after-free', '    tpark_destroy(&inner->parker);\n    free(inne
 handle('hook-never-released', '        inner->hook.release(inner->hook.context);\n', '        ;\n')
 handle('hook-called-when-not-parked',
        'if (replaced == TPARK_PARKED)', 'if (replaced != TPARK_PARKED)')
-HOOK = '    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);\n    if (replaced'
+HOOK = ('    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);\n'
+        '    if (replaced')
 handle('hook-before-notify', HOOK,
        '    tpark_unparker_wake(u);\n' + HOOK.replace('if (', 'if (false && '))
 handle('hook-bypassed', '    if (!of_unparker(u)->hook.wake)\n', '')
