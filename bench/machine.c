@@ -116,12 +116,24 @@ int use_realtime(void)
 
 /* ----------------------------------------------------------------------------------- threads -- */
 
-static void pin(pthread_attr_t *attributes, int cpu_index)
+static cpu_set_t only_cpu(int cpu_index)
 {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu_number((unsigned)cpu_index), &set);
+    return set;
+}
+
+static void pin(pthread_attr_t *attributes, int cpu_index)
+{
+    const cpu_set_t set = only_cpu(cpu_index);
     pthread_attr_setaffinity_np(attributes, sizeof set, &set);
+}
+
+void move_thread(pthread_t thread, int cpu_index)
+{
+    const cpu_set_t set = only_cpu(cpu_index);
+    pthread_setaffinity_np(thread, sizeof set, &set);
 }
 
 int try_start_thread(pthread_t *thread, int cpu_index, void *(*function)(void *), void *argument)

@@ -38,6 +38,9 @@ enum { ANY_CPU = -1 };
 int try_start_thread(pthread_t *thread, int cpu_index, void *(*function)(void *), void *argument);
 void start_thread(pthread_t *thread, int cpu_index, void *(*function)(void *), void *argument);
 
+/* Moves a thread to the index-th CPU, if it may. */
+void move_thread(pthread_t thread, int cpu_index);
+
 /* Waits until a thread of this process sleeps in the kernel. */
 void wait_until_asleep(pid_t tid);
 

@@ -22,6 +22,7 @@ static const struct measurement *const all_measurements[] = {
 #if BENCH_HAS_RUNTIME
     &measure_runtime,
 #endif
+    &measure_pairs,   &measure_regime,   &measure_idle,
 };
 
 struct options {

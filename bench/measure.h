@@ -16,6 +16,9 @@ extern const struct measurement measure_timeout;  /* H */
 extern const struct measurement measure_size;     /* I */
 extern const struct measurement measure_scale;    /* J */
 extern const struct measurement measure_runtime;  /* K, where there is Concurrency Kit */
+extern const struct measurement measure_pairs;    /* L */
+extern const struct measurement measure_regime;   /* M */
+extern const struct measurement measure_idle;     /* N */
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 

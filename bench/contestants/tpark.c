@@ -4,13 +4,17 @@
 
 #include "../contestant.h"
 
+#ifndef FLAGS
+#define FLAGS 0
+#endif
+
 struct parker {
     struct tpark tpark;
 };
 
 static int init(void *p)
 {
-    return tpark_init(&((struct parker *)p)->tpark, 0);
+    return tpark_init(&((struct parker *)p)->tpark, FLAGS);
 }
 
 static void destroy(void *p)
