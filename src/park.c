@@ -43,6 +43,7 @@
 
 #include "backend.h"
 #include "misuse.h"
+#include "probes.h"
 
 enum { NS_PER_S = 1000000000 };
 
@@ -144,12 +145,15 @@ TPARK_COLD static bool sleep_for_token(struct tpark *p, const struct timespec *d
     const int saved_errno = errno;
     bool token = !arm(p, function);
     while (!token) {
+        const uint64_t began = tpark_probe_sleep_begin(p);
         tpark_backend_wait(p, deadline);
         token = consume(p, TPARK_PARKED, function);
-        if (!token && deadline && has_passed(deadline)) {
+        const bool time_is_up = !token && deadline && has_passed(deadline);
+        if (time_is_up)
             token = disarm(p, function);
+        tpark_probe_sleep_end(p, tpark_wakeup(token, time_is_up), began);
+        if (time_is_up)
             break;
-        }
     }
     errno = saved_errno;
     return token;
@@ -219,6 +223,7 @@ bool tpark_try_park(struct tpark *p)
 TPARK_COLD static enum tpark_state wake_parked(struct tpark *p, enum tpark_scope scope)
 {
     const int saved_errno = errno;
+    tpark_probe_wake(p);
     tpark_backend_wake(p, scope);
     errno = saved_errno;
     return TPARK_PARKED;
