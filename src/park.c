@@ -148,12 +148,12 @@ TPARK_COLD static bool sleep_for_token(struct tpark *p, const struct timespec *d
         const uint64_t began = tpark_probe_sleep_begin(p);
         tpark_backend_wait(p, deadline);
         token = consume(p, TPARK_PARKED, function);
-        const bool time_is_up = !token && deadline && has_passed(deadline);
-        if (time_is_up)
+        if (!token && deadline && has_passed(deadline)) {
             token = disarm(p, function);
-        tpark_probe_sleep_end(p, tpark_wakeup(token, time_is_up), began);
-        if (time_is_up)
+            tpark_probe_sleep_end(p, token ? TPARK_WAKEUP_TOKEN : TPARK_WAKEUP_TIMEOUT, began);
             break;
+        }
+        tpark_probe_sleep_end(p, token ? TPARK_WAKEUP_TOKEN : TPARK_WAKEUP_SPURIOUS, began);
     }
     errno = saved_errno;
     return token;

@@ -15,7 +15,6 @@
 #ifndef TPARK_SRC_PROBES_H
 #define TPARK_SRC_PROBES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 struct tpark;
@@ -26,11 +25,6 @@ enum tpark_wakeup {
     TPARK_WAKEUP_TIMEOUT = 1,
     TPARK_WAKEUP_SPURIOUS = 2, /* and the owner sleeps again */
 };
-
-static inline enum tpark_wakeup tpark_wakeup(bool token, bool time_is_up)
-{
-    return token ? TPARK_WAKEUP_TOKEN : time_is_up ? TPARK_WAKEUP_TIMEOUT : TPARK_WAKEUP_SPURIOUS;
-}
 
 #if TPARK_TRACING
 
