@@ -170,7 +170,8 @@ TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
 
 /*
  * Gives the token, and wakes the owner if it sleeps: tpark_notify(), then tpark_wake() if one is
- * owed. Makes a system call (or takes a mutex, with the pthread backend) only in that case.
+ * owed. Makes a system call (or takes a mutex, with the pthread backend) only in that case; with
+ * TPARK_SHARED also when the token merges, since a process may have died between its halves.
  *
  * Returns    The state that it replaced. TPARK_NOTIFIED: the token merged with one that was there.
  * Errors     Aborts if the state word was corrupt.

@@ -20,6 +20,9 @@
  * and goes on to wake it; the owner's wait either starts after U, finds a state that is not PARKED,
  * and returns, or started before U, and is woken. In both cases R finds NOTIFIED.
  *
+ * Unless a process dies between its U and its wake: so a process-shared parker is woken by the next
+ * U too, which reads NOTIFIED.
+ *
  * No unpark is invented, and none counts twice: NOTIFIED comes from U alone, and T, C, R and D
  * replace it with EMPTY. What merges with an unconsumed token is one token.
  *
@@ -219,14 +222,15 @@ bool tpark_try_park(struct tpark *p)
     return consume(p, TPARK_EMPTY, __func__);
 }
 
-/* Wakes the owner of a parker that was PARKED. Touches it only if its scope is shared. */
-TPARK_COLD static enum tpark_state wake_parked(struct tpark *p, enum tpark_scope scope)
+/* Touches the parker only if its scope is shared. Returns replaced, so that it is a tail call. */
+TPARK_COLD static enum tpark_state wake(struct tpark *p, enum tpark_scope scope,
+                                        enum tpark_state replaced)
 {
     const int saved_errno = errno;
     tpark_probe_wake(p);
     tpark_backend_wake(p, scope);
     errno = saved_errno;
-    return TPARK_PARKED;
+    return replaced;
 }
 
 enum tpark_state tpark_unpark(struct tpark *p)
@@ -235,7 +239,10 @@ enum tpark_state tpark_unpark(struct tpark *p)
     const enum tpark_scope scope =
         p->flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE;
     const enum tpark_state replaced = publish(p, __func__);
-    return replaced == TPARK_PARKED ? wake_parked(p, scope) : replaced;
+    /* A token that is there may be of a process that died before its wake: the owner sleeps on. */
+    const bool owes_wake =
+        replaced == TPARK_PARKED || (replaced == TPARK_NOTIFIED && scope == TPARK_SCOPE_SHARED);
+    return owes_wake ? wake(p, scope, replaced) : replaced;
 }
 
 enum tpark_state tpark_notify(struct tpark *p)
@@ -245,7 +252,7 @@ enum tpark_state tpark_notify(struct tpark *p)
 
 void tpark_wake(struct tpark *p)
 {
-    wake_parked(p, TPARK_SCOPE_UNKNOWN);
+    wake(p, TPARK_SCOPE_UNKNOWN, TPARK_PARKED);
 }
 
 bool tpark_arm(struct tpark *p)

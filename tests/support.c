@@ -128,6 +128,7 @@ void check_aborts(void (*f)(void), const char *line)
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        alarm(HANG_LIMIT_S); /* no child inherits it, or dies with its parent */
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         signal(SIGABRT, SIG_DFL);
         dup2(output[1], STDERR_FILENO);
@@ -151,6 +152,7 @@ void check_in_child(void (*f)(void *), void *argument)
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        alarm(HANG_LIMIT_S);
         f(argument);
         _exit(0);
     }
