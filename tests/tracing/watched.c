@@ -48,6 +48,7 @@ int main(int argc, char **argv)
         stray_wake(&parker);
     while (sleeps_of(&task) == sleeps);
     wait_until_parked(&task, &parker);
+    nanosleep(&(struct timespec){.tv_nsec = 2 * MS}, NULL);
     tpark_unpark(&parker);
     join(&task);
     return 0;
