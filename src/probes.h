@@ -3,8 +3,9 @@
  * USDT probes on the slow path, for bpftrace, perf, SystemTap and gdb. Provider "tpark":
  *
  *   sleep_begin(parker)              the owner is about to sleep
- *   sleep_end(parker, reason, ns)    it is up again; reason is an enum tpark_wakeup; ns is how long
- *                                    it slept, 0 if nobody watched when it began
+ *   sleep_end(parker, reason, ns)    it is up again; reason is an enum wakeup, and it sleeps again
+ *                                    after a spurious one; ns is how long it slept, 0 if nobody
+ *                                    watched when it began
  *   wake(parker)                     an unpark is about to wake the owner
  *
  * A probe has a semaphore, which a tracer counts up while it watches. Unwatched, a probe costs a
@@ -15,20 +16,17 @@
 #ifndef TPARK_SRC_PROBES_H
 #define TPARK_SRC_PROBES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct tpark;
 
-/* Why a sleep ended. The values are in the manual and in scripts. */
-enum tpark_wakeup {
-    TPARK_WAKEUP_TOKEN = 0,
-    TPARK_WAKEUP_TIMEOUT = 1,
-    TPARK_WAKEUP_SPURIOUS = 2, /* and the owner sleeps again */
-};
-
 #if TPARK_TRACING
 
 #include <time.h>
+
+/* Why a sleep ended. The values are in the manual and in scripts. */
+enum wakeup { TOKEN = 0, TIMEOUT = 1, SPURIOUS = 2 };
 
 #define _SDT_HAS_SEMAPHORES 1
 #include <sys/sdt.h>
@@ -58,12 +56,12 @@ static inline uint64_t tpark_probe_sleep_begin(const struct tpark *p)
     return __builtin_expect(tpark_sleep_end_semaphore, 0) ? tpark_probe_clock() : 0;
 }
 
-static inline void tpark_probe_sleep_end(const struct tpark *p, enum tpark_wakeup reason,
+static inline void tpark_probe_sleep_end(const struct tpark *p, bool token, bool is_late,
                                          uint64_t began)
 {
     if (__builtin_expect(tpark_sleep_end_semaphore, 0)) {
         const uint64_t ns = began ? tpark_probe_clock() - began : 0;
-        STAP_PROBE3(tpark, sleep_end, p, (int)reason, ns);
+        STAP_PROBE3(tpark, sleep_end, p, token ? TOKEN : is_late ? TIMEOUT : SPURIOUS, ns);
     }
 }
 
@@ -81,10 +79,10 @@ static inline uint64_t tpark_probe_sleep_begin(const struct tpark *p)
     return 0;
 }
 
-static inline void tpark_probe_sleep_end(const struct tpark *p, enum tpark_wakeup reason,
+static inline void tpark_probe_sleep_end(const struct tpark *p, bool token, bool is_late,
                                          uint64_t began)
 {
-    (void)p, (void)reason, (void)began;
+    (void)p, (void)token, (void)is_late, (void)began;
 }
 
 static inline void tpark_probe_wake(const struct tpark *p)
