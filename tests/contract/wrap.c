@@ -11,6 +11,7 @@ atomic_int frees;
 size_t last_allocation;
 bool refuse_allocations;
 void (*before_syscall)(long number);
+void (*before_clock)(void);
 atomic_uint clocks_read;
 
 void *__real_aligned_alloc(size_t alignment, size_t size);
@@ -54,6 +55,8 @@ long __wrap_syscall(long number, ...)
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
+    if (before_clock)
+        before_clock();
     clocks_read |= 1u << clock;
     return __real_clock_gettime(clock, t);
 }
