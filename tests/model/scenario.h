@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A scenario is a small program: setup, then the threads, then finish when all of them have ended.
+ * The scenarios themselves (scenarios.c) are plain C11 with the API of tpark: explore.c explores
+ * them, threads.c runs them with threads of the system, and so could a model checker of C11.
+ */
+#ifndef TPARK_TESTS_MODEL_SCENARIO_H
+#define TPARK_TESTS_MODEL_SCENARIO_H
+
+#include <stdbool.h>
+
+enum { SCENARIO_THREADS = 4 };
+
+enum scenario_kind {
+    UNTIMED,
+    TIMED, /* run with and without futex_wait(2) */
+};
+
+struct scenario {
+    const char *name;
+    enum scenario_kind kind;
+    /* How many stale reads, and how many sleeps that end without cause, an execution may have. */
+    unsigned light_budget;
+    unsigned full_budget;
+    void (*setup)(void);
+    void (*finish)(void);
+    void (*threads[SCENARIO_THREADS])(void);
+};
+
+extern const struct scenario scenarios[]; /* up to one without a name */
+
+/* Whether nothing but a deadline moves the clock, so that whoever gives up does so in time. */
+extern const bool scenario_time_stands_still;
+
+#define CHECK(condition) ((condition) ? (void)0 : scenario_failed(#condition, __FILE__, __LINE__))
+_Noreturn void scenario_failed(const char *condition, const char *file, int line);
+
+#endif

@@ -1,0 +1,799 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is explored. Plain variables carry what an unpark publishes: if the park did not synchronise
+ * with it, the read is a data race. Where the reader cannot know whether the unpark came before,
+ * they are relaxed atomics, of which an old value may be read.
+ */
+#include "scenario.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "tpark.h"
+
+enum { UNPARKERS = 3, TIMEOUT_NS = 5000, NS_PER_S = 1000000000 };
+
+static struct tpark *p;
+static struct tpark *q;
+static int taken;                    /* tokens that the owner of p consumed */
+static enum tpark_state replaced[8]; /* what each unpark of p returned; others are EMPTY */
+static int unparks;
+
+static struct tpark *new_parker(unsigned flags)
+{
+    struct tpark *new = malloc(sizeof *new);
+    CHECK(tpark_init(new, flags) == 0);
+    return new;
+}
+
+static struct tpark *new_static_parker(void)
+{
+    struct tpark *new = malloc(sizeof *new);
+    *new = (struct tpark)TPARK_INIT;
+    return new;
+}
+
+static void delete (struct tpark *parker)
+{
+    tpark_destroy(parker);
+    free(parker);
+}
+
+/* Tokens are neither lost nor invented; what merged is one token. Returns how many were given. */
+static int settle(void)
+{
+    int given = 0;
+    for (int i = 0; i < unparks; i++)
+        given += replaced[i] != TPARK_NOTIFIED;
+    CHECK(given == taken + tpark_try_park(p));
+    CHECK(!tpark_try_park(p));
+    return given;
+}
+
+/* ------------------------------------------------------------------- one park, one unparker -- */
+
+static int message;
+static bool is_freed;
+
+static void start_one(void)
+{
+    p = new_parker(0);
+    unparks = 1;
+}
+
+static void start_one_static(void)
+{
+    p = new_static_parker();
+    unparks = 1;
+}
+
+static void unpark_with_message(void)
+{
+    message = 1;
+    replaced[0] = tpark_unpark(p);
+}
+
+static void park_for_message(void)
+{
+    tpark_park(p);
+    CHECK(message == 1);
+    taken++;
+}
+
+/* Who consumed the token may free a private futex parker at once. */
+static void park_and_free(void)
+{
+    tpark_park(p);
+    CHECK(message == 1);
+#if TPARK_BACKEND_FUTEX
+    delete (p);
+    is_freed = true;
+#endif
+}
+
+static void settle_and_free(void)
+{
+    settle();
+    delete (p);
+}
+
+static void free_rest(void)
+{
+    if (!is_freed)
+        delete (p);
+}
+
+static void stray_wake(void)
+{
+    tpark_wake(p);
+}
+
+static void notify_and_wake(void)
+{
+    message = 1;
+    if (tpark_notify(p) == TPARK_PARKED)
+        tpark_wake(p);
+}
+
+/* -------------------------------------------------------------------------------- deadlines -- */
+
+/* When a timeout that starts now is over, at the earliest. */
+static struct timespec deadline_of_timeout(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_nsec += TIMEOUT_NS;
+    t.tv_sec += t.tv_nsec / NS_PER_S;
+    t.tv_nsec %= NS_PER_S;
+    return t;
+}
+
+static void check_time_is_up(const struct timespec *deadline)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    const bool is_now = t.tv_sec == deadline->tv_sec && t.tv_nsec == deadline->tv_nsec;
+    CHECK(is_now || (!scenario_time_stands_still &&
+                     (t.tv_sec > deadline->tv_sec ||
+                      (t.tv_sec == deadline->tv_sec && t.tv_nsec > deadline->tv_nsec))));
+}
+
+static void take(int result, const struct timespec *deadline)
+{
+    if (result == 0) {
+        CHECK(message == 1);
+        taken++;
+    } else {
+        CHECK(result == ETIMEDOUT);
+        check_time_is_up(deadline);
+    }
+}
+
+static void park_timeout(void)
+{
+    const struct timespec deadline = deadline_of_timeout();
+    take(tpark_park_timeout(p, TIMEOUT_NS), &deadline);
+}
+
+static void park_until(void)
+{
+    const struct timespec deadline = deadline_of_timeout();
+    take(tpark_park_until(p, &deadline), &deadline);
+}
+
+static void park_until_past(void)
+{
+    const struct timespec deadline = {.tv_sec = 1};
+    const int result = tpark_park_until(p, &deadline);
+    CHECK(result == 0 || result == ETIMEDOUT);
+    if (result == 0) {
+        CHECK(message == 1);
+        taken++;
+    }
+}
+
+static void park_timeout_never(void)
+{
+    CHECK(tpark_park_timeout(p, UINT64_MAX) == 0);
+    CHECK(message == 1);
+    taken++;
+}
+
+static void try_park(void)
+{
+    if (tpark_try_park(p)) {
+        CHECK(message == 1);
+        taken++;
+    }
+}
+
+/* --------------------------------------------------------------------------- many unparkers -- */
+
+static _Atomic int sent[UNPARKERS];
+static int received[UNPARKERS];
+
+static void start_two(void)
+{
+    p = new_parker(0);
+    unparks = 2;
+}
+
+static void start_three(void)
+{
+    p = new_parker(0);
+    unparks = 3;
+}
+
+static void send(int i)
+{
+    atomic_store_explicit(&sent[i], 1, memory_order_relaxed);
+    replaced[i] = tpark_unpark(p);
+}
+
+static void send_0(void)
+{
+    send(0);
+}
+
+static void send_1(void)
+{
+    send(1);
+}
+
+static void send_2(void)
+{
+    send(2);
+}
+
+static void receive(void)
+{
+    tpark_park(p);
+    taken++;
+    for (int i = 0; i < unparks; i++)
+        received[i] = atomic_load_explicit(&sent[i], memory_order_relaxed);
+}
+
+static void receive_timed(void)
+{
+    const struct timespec deadline = deadline_of_timeout();
+    const int result = tpark_park_until(p, &deadline);
+    if (result != 0) {
+        CHECK(result == ETIMEDOUT);
+        check_time_is_up(&deadline);
+        return;
+    }
+    taken++;
+    for (int i = 0; i < unparks; i++)
+        received[i] = atomic_load_explicit(&sent[i], memory_order_relaxed);
+}
+
+/* If there was but one token, all unparks merged into it, and the park saw them all. */
+static void settle_messages(void)
+{
+    const bool is_taken = taken;
+    if (settle() == 1 && is_taken)
+        for (int i = 0; i < unparks; i++)
+            CHECK(received[i] == 1);
+    delete (p);
+}
+
+static void receive_twice(void)
+{
+    receive();
+    receive_timed();
+}
+
+/* ----------------------------------------------------------------------- two parks in a row -- */
+
+static int second_message;
+
+static void start_pair(void)
+{
+    p = new_parker(0);
+    q = new_parker(0);
+    unparks = 2;
+}
+
+static void ping(void)
+{
+    message = 1;
+    replaced[0] = tpark_unpark(p);
+    tpark_park(q);
+    second_message = message + 1;
+    replaced[1] = tpark_unpark(p);
+}
+
+static void pong(void)
+{
+    tpark_park(p);
+    CHECK(message == 1);
+    message = 2;
+    tpark_unpark(q);
+    tpark_park(p);
+    CHECK(second_message == 3);
+    taken = 2;
+}
+
+/* The wake of the first unpark may come as late as the second park. */
+static void answer(void)
+{
+    tpark_park(q);
+    second_message = 3;
+    replaced[1] = tpark_unpark(p);
+}
+
+static void free_pair(void)
+{
+    settle();
+    delete (p);
+    delete (q);
+}
+
+static void start_self(void)
+{
+    p = new_parker(0);
+    unparks = 3;
+    replaced[1] = tpark_unpark(p);
+    replaced[2] = tpark_unpark(p);
+    CHECK(replaced[1] == TPARK_EMPTY && replaced[2] == TPARK_NOTIFIED);
+}
+
+static void park_for_own_token(void)
+{
+    tpark_park(p);
+    taken++;
+}
+
+/* -------------------------------------------------------------------------- arm and disarm -- */
+
+static int place; /* where the owner sleeps */
+
+static void arm_and_disarm(void)
+{
+    place = 7;
+    if (!tpark_arm(p) || tpark_disarm(p)) {
+        CHECK(message == 1);
+        taken++;
+    }
+}
+
+static void look_at_place(void)
+{
+    message = 1;
+    replaced[0] = tpark_notify(p);
+    if (replaced[0] == TPARK_PARKED) {
+        CHECK(place == 7);
+        tpark_wake(p);
+    }
+}
+
+static void look_at_place_after_unpark(void)
+{
+    message = 1;
+    replaced[0] = tpark_unpark(p);
+    if (replaced[0] == TPARK_PARKED)
+        CHECK(place == 7);
+}
+
+#if TPARK_HAS_FUTEX_WORD
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void arm_and_wait(void)
+{
+    place = 7;
+    bool token = !tpark_arm(p);
+    if (!token) {
+        const int saved_errno = errno;
+        syscall(SYS_futex, tpark_futex_word(p), FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+                TPARK_PARKED, NULL, NULL, FUTEX_BITSET_MATCH_ANY);
+        errno = saved_errno;
+        token = tpark_disarm(p);
+    }
+    if (token) {
+        CHECK(message == 1);
+        taken++;
+    }
+}
+
+static void start_shared(void)
+{
+    p = new_parker(TPARK_SHARED);
+    unparks = 1;
+}
+#endif
+
+/* ------------------------------------------------------------------------ handles and wakers -- */
+
+static struct tpark_thread *t;
+static struct tpark_unparker *u[2];
+static struct tpark_waker w[2];
+
+static void start_unparker(void)
+{
+    t = tpark_thread_new(0);
+    u[0] = tpark_thread_unparker(t);
+}
+
+static void start_unparkers(void)
+{
+    t = tpark_thread_new(0);
+    u[0] = tpark_thread_unparker(t);
+    u[1] = tpark_thread_unparker(t);
+}
+
+static void start_wakers(void)
+{
+    t = tpark_thread_new(0);
+    w[0] = tpark_unparker_into_waker(tpark_thread_unparker(t));
+    w[1] = tpark_unparker_into_waker(tpark_thread_unparker(t));
+}
+
+static void start_unparker_and_waker(void)
+{
+    t = tpark_thread_new(0);
+    u[0] = tpark_thread_unparker(t);
+    w[1] = tpark_unparker_into_waker(tpark_thread_unparker(t));
+}
+
+static void owner_parks_and_frees(void)
+{
+    tpark_thread_park(t);
+    tpark_thread_free(t);
+}
+
+static void owner_reads_and_frees(void)
+{
+    tpark_thread_park(t);
+    CHECK(message == 1);
+    tpark_thread_free(t);
+}
+
+static void owner_gives_up(void)
+{
+    const int result = tpark_thread_park_timeout(t, TIMEOUT_NS);
+    CHECK(result == 0 || result == ETIMEDOUT);
+    tpark_thread_free(t);
+}
+
+static void owner_frees(void)
+{
+    tpark_thread_free(t);
+}
+
+static void unpark_and_free_0(void)
+{
+    message = 1;
+    tpark_unparker_unpark(u[0]);
+    tpark_unparker_free(u[0]);
+}
+
+static void unpark_and_free_1(void)
+{
+    tpark_unparker_unpark(u[1]);
+    tpark_unparker_free(u[1]);
+}
+
+static void clone_free_unpark(void)
+{
+    struct tpark_unparker *clone = tpark_unparker_clone(u[0]);
+    CHECK(tpark_unparker_same_parker(clone, u[0]));
+    tpark_unparker_free(u[0]);
+    message = 1;
+    if (tpark_unparker_notify(clone) == TPARK_PARKED)
+        tpark_unparker_wake(clone);
+    tpark_unparker_free(clone);
+}
+
+static void wake_0(void)
+{
+    message = 1;
+    tpark_waker_wake(w[0]);
+}
+
+static void wake_1(void)
+{
+    tpark_waker_wake(w[1]);
+}
+
+static void wake_by_ref_and_drop_1(void)
+{
+    tpark_waker_wake_by_ref(&w[1]);
+    tpark_waker_drop(w[1]);
+}
+
+static void clone_wake_drop_0(void)
+{
+    const struct tpark_waker clone = tpark_waker_clone(&w[0]);
+    CHECK(tpark_waker_will_wake(&clone, &w[0]));
+    message = 1;
+    tpark_waker_wake(w[0]);
+    tpark_waker_drop(clone);
+}
+
+/* ------------------------------------------------------------------------------- the hook -- */
+
+struct hooked {
+    struct tpark sleeps_on;
+    int place;
+    int released;
+};
+
+static struct hooked *hooked;
+static int releases;
+
+static void hook_wake(void *context)
+{
+    struct hooked *h = context;
+    CHECK(h->place == 7);
+    tpark_unpark(&h->sleeps_on);
+}
+
+static void hook_release(void *context)
+{
+    struct hooked *h = context;
+    tpark_destroy(&h->sleeps_on);
+    free(h);
+    releases++;
+}
+
+static void start_hooked(void)
+{
+    hooked = malloc(sizeof *hooked);
+    CHECK(tpark_init(&hooked->sleeps_on, 0) == 0);
+    hooked->place = 0;
+    const struct tpark_hook hook = {hook_wake, hook_release, hooked};
+    t = tpark_thread_new_hooked(0, &hook);
+    u[0] = tpark_thread_unparker(t);
+    w[1] = tpark_unparker_into_waker(tpark_thread_unparker(t));
+}
+
+/* Only the hook wakes it, so once it sleeps there is a token when it wakes. */
+static void owner_sleeps_elsewhere(void)
+{
+    hooked->place = 7;
+    struct tpark *parker = tpark_thread_parker(t);
+    if (tpark_arm(parker)) {
+        tpark_park(&hooked->sleeps_on);
+        CHECK(tpark_disarm(parker));
+    }
+    tpark_thread_free(t);
+}
+
+static void check_released_once(void)
+{
+    CHECK(releases == 1);
+}
+
+/* -------------------------------------------------------------------------------- block_on -- */
+
+/* A future that another thread completes: EMPTY, then REGISTERED at most once, then READY. */
+enum { EMPTY, REGISTERED, READY };
+
+struct future {
+    _Atomic int state;
+    struct tpark_waker waker;
+    int result;
+};
+
+static struct future outer, inner;
+
+static bool poll_future(struct future *f, const struct tpark_waker *waker)
+{
+    if (atomic_load_explicit(&f->state, memory_order_acquire) == EMPTY) {
+        f->waker = tpark_waker_clone(waker);
+        int expected = EMPTY;
+        if (atomic_compare_exchange_strong_explicit(&f->state, &expected, REGISTERED,
+                                                    memory_order_release, memory_order_acquire))
+            return false;
+        tpark_waker_drop(f->waker);
+    }
+    CHECK(atomic_load_explicit(&f->state, memory_order_acquire) == READY);
+    return true;
+}
+
+static void complete(struct future *f)
+{
+    f->result = 42;
+    if (atomic_exchange_explicit(&f->state, READY, memory_order_acq_rel) == REGISTERED)
+        tpark_waker_wake(f->waker);
+}
+
+static void complete_outer(void)
+{
+    complete(&outer);
+}
+
+static void complete_inner(void)
+{
+    complete(&inner);
+}
+
+static bool poll_inner(void *future, const struct tpark_waker *waker)
+{
+    return poll_future(future, waker);
+}
+
+static int inner_is_done;
+
+static bool poll_outer(void *future, const struct tpark_waker *waker)
+{
+    const bool is_ready = poll_future(future, waker);
+    if (!inner_is_done) {
+        inner_is_done = 1;
+        CHECK(tpark_block_on(poll_inner, &inner) == 0);
+        CHECK(inner.result == 42);
+    }
+    return is_ready;
+}
+
+static void block_on_one(void)
+{
+    CHECK(tpark_block_on(poll_inner, &inner) == 0);
+    CHECK(inner.result == 42);
+}
+
+static void block_on_nested(void)
+{
+    CHECK(tpark_block_on(poll_outer, &outer) == 0);
+    CHECK(outer.result == 42);
+}
+
+/* ---------------------------------------------------------------------- the current thread -- */
+
+static void start_current(void)
+{
+    q = new_parker(0);
+}
+
+static void current_park_and_end(void)
+{
+    u[0] = tpark_current_unparker();
+    tpark_unpark(q);
+    tpark_current_park();
+    CHECK(message == 1);
+}
+
+static void current_end(void)
+{
+    w[0] = tpark_current_waker();
+    tpark_unpark(q);
+}
+
+static void unpark_current(void)
+{
+    tpark_park(q);
+    unpark_and_free_0();
+}
+
+static void wake_current(void)
+{
+    tpark_park(q);
+    wake_0();
+}
+
+/* Its own parker is another one. */
+static void current_try(void)
+{
+    CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
+}
+
+/* A destructor of the thread's own data parks: on the same parker as before. */
+static pthread_key_t key;
+static int rounds;
+
+static void park_in_destructor(void *value)
+{
+    (void)value;
+    tpark_current_park();
+    CHECK(message == 1);
+}
+
+static void current_park_at_the_end(void)
+{
+    u[0] = tpark_current_unparker();
+    CHECK(pthread_key_create(&key, park_in_destructor) == 0);
+    CHECK(pthread_setspecific(key, &key) == 0);
+    tpark_unpark(q);
+}
+
+/* As late as tpark has let go of the parker: then it makes another one. */
+static void try_in_third_round(void *value)
+{
+    if (++rounds < 3)
+        CHECK(pthread_setspecific(key, value) == 0);
+    else
+        CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
+}
+
+static void current_try_at_the_very_end(void)
+{
+    CHECK(tpark_current_park_timeout(0) == ETIMEDOUT);
+    CHECK(pthread_key_create(&key, try_in_third_round) == 0);
+    CHECK(pthread_setspecific(key, &key) == 0);
+}
+
+static void free_q(void)
+{
+    delete (q);
+}
+
+/* ------------------------------------------------------- who skips an unpark, with a fence -- */
+
+static _Atomic int is_waiting;
+static _Atomic int is_done;
+
+static void wait_with_fence(void)
+{
+    atomic_store_explicit(&is_waiting, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!atomic_load_explicit(&is_done, memory_order_relaxed))
+        tpark_park(p);
+}
+
+static void skip_with_fence(void)
+{
+    atomic_store_explicit(&is_done, 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&is_waiting, memory_order_relaxed))
+        tpark_unpark(p);
+}
+
+/* ------------------------------------------------------------------------------------------- */
+
+/* clang-format off */
+const struct scenario scenarios[] = {
+    /* name, kind, budget light and full, setup, finish, threads */
+    {"unpark-1", UNTIMED, 3, 6, start_one, settle_and_free,
+     {park_for_message, unpark_with_message}},
+    {"unpark-1-static", UNTIMED, 3, 6, start_one_static, settle_and_free,
+     {park_for_message, unpark_with_message}},
+    {"unpark-1-free", UNTIMED, 3, 6, start_one, free_rest, {park_and_free, unpark_with_message}},
+    {"notify-wake-free", UNTIMED, 3, 6, start_one, free_rest, {park_and_free, notify_and_wake}},
+    {"stray-wake", UNTIMED, 2, 4, start_one, settle_and_free,
+     {park_for_message, unpark_with_message, stray_wake}},
+    {"unpark-2", UNTIMED, 2, 4, start_two, settle_messages, {receive, send_0, send_1}},
+    {"unpark-3", UNTIMED, 1, 3, start_three, settle_messages, {receive, send_0, send_1, send_2}},
+
+    {"timeout-1", TIMED, 2, 5, start_one, settle_and_free, {park_timeout, unpark_with_message}},
+    {"until-1", TIMED, 2, 5, start_one, settle_and_free, {park_until, unpark_with_message}},
+    {"until-1-static", TIMED, 2, 5, start_one_static, settle_and_free,
+     {park_until, unpark_with_message}},
+    {"until-past", TIMED, 2, 4, start_one, settle_and_free, {park_until_past, unpark_with_message}},
+    {"timeout-never", TIMED, 2, 4, start_one, settle_and_free,
+     {park_timeout_never, unpark_with_message}},
+    {"try-park", UNTIMED, 2, 4, start_one, settle_and_free, {try_park, unpark_with_message}},
+    {"until-2", TIMED, 2, 3, start_two, settle_messages, {receive_timed, send_0, send_1}},
+    {"until-3", TIMED, 1, 2, start_three, settle_messages, {receive_timed, send_0, send_1, send_2}},
+
+    {"own-token", UNTIMED, 2, 4, start_self, settle_and_free,
+     {park_for_own_token, unpark_with_message}},
+    {"ping-pong", UNTIMED, 1, 3, start_pair, free_pair, {pong, ping}},
+    {"late-wake", UNTIMED, 1, 2, start_pair, free_pair, {pong, unpark_with_message, answer}},
+    {"two-parks", TIMED, 1, 2, start_two, settle_and_free, {receive_twice, send_0, send_1}},
+
+    {"arm-disarm", UNTIMED, 2, 4, start_one, settle_and_free, {arm_and_disarm, look_at_place}},
+    {"arm-disarm-unpark", UNTIMED, 2, 4, start_one, settle_and_free,
+     {arm_and_disarm, look_at_place_after_unpark}},
+#if TPARK_HAS_FUTEX_WORD
+    {"arm-futex-word", UNTIMED, 2, 4, start_one, settle_and_free, {arm_and_wait, look_at_place}},
+    {"shared-1", UNTIMED, 2, 4, start_shared, settle_and_free,
+     {park_for_message, unpark_with_message}},
+    {"shared-until-1", TIMED, 2, 5, start_shared, settle_and_free,
+     {park_until, unpark_with_message}},
+    {"shared-notify-wake", UNTIMED, 2, 4, start_shared, settle_and_free,
+     {park_for_message, notify_and_wake}},
+#endif
+
+    {"handle-1", UNTIMED, 2, 4, start_unparker, NULL, {owner_reads_and_frees, unpark_and_free_0}},
+    {"handle-clone", UNTIMED, 2, 4, start_unparker, NULL,
+     {owner_reads_and_frees, clone_free_unpark}},
+    {"handle-2", UNTIMED, 1, 3, start_unparkers, NULL,
+     {owner_parks_and_frees, unpark_and_free_0, unpark_and_free_1}},
+    {"handle-timeout", TIMED, 1, 3, start_unparkers, NULL,
+     {owner_gives_up, clone_free_unpark, unpark_and_free_1}},
+    {"handle-owner-gone", UNTIMED, 2, 4, start_unparkers, NULL,
+     {owner_frees, unpark_and_free_0, unpark_and_free_1}},
+    {"waker-wake", UNTIMED, 1, 3, start_wakers, NULL, {owner_parks_and_frees, wake_0, wake_1}},
+    {"waker-clone", UNTIMED, 1, 3, start_wakers, NULL,
+     {owner_parks_and_frees, clone_wake_drop_0, wake_by_ref_and_drop_1}},
+    {"unparker-and-waker", TIMED, 1, 3, start_unparker_and_waker, NULL,
+     {owner_gives_up, unpark_and_free_0, wake_by_ref_and_drop_1}},
+    {"hook", UNTIMED, 1, 3, start_hooked, check_released_once,
+     {owner_sleeps_elsewhere, unpark_and_free_0, wake_1}},
+
+    {"block-on", UNTIMED, 2, 4, NULL, NULL, {block_on_one, complete_inner}},
+    {"block-on-nested", UNTIMED, 1, 2, NULL, NULL,
+     {block_on_nested, complete_outer, complete_inner}},
+    {"current-park", UNTIMED, 1, 3, start_current, free_q, {current_park_and_end, unpark_current}},
+    {"current-waker", UNTIMED, 1, 3, start_current, free_q,
+     {current_end, wake_current, current_try}},
+    {"current-destructor", UNTIMED, 1, 3, start_current, free_q,
+     {current_park_at_the_end, unpark_current}},
+    {"current-late", UNTIMED, 1, 1, NULL, NULL, {current_try_at_the_very_end}},
+    {"fence-and-skip", UNTIMED, 2, 4, start_one, free_rest, {wait_with_fence, skip_with_fence}},
+    {0},
+};
