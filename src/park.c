@@ -6,7 +6,8 @@
  *   ---+---------------------------+----------------------+----------------+--------------------
  *    U | any thread                | exchange NOTIFIED    | was EMPTY or   | was PARKED: wake
  *      |                           |                      | NOTIFIED: done |
- *    T | owner                     | CAS NOTIFIED > EMPTY | token consumed | no token
+ *    T | owner, at first, and when | CAS NOTIFIED > EMPTY | token consumed | no token
+ *      | it saw a token in a spin  |                      |                |
  *    A | owner                     | CAS EMPTY > PARKED   | armed          | was NOTIFIED: C
  *    C | owner                     | exchange EMPTY       | token consumed |
  *    R | owner, after any return   | CAS NOTIFIED > EMPTY | token consumed | PARKED: sleep again,
@@ -20,6 +21,9 @@
  * and goes on to wake it; the owner's wait either starts after U, finds a state that is not PARKED,
  * and returns, or started before U, and is woken. In both cases R finds NOTIFIED.
  *
+ * Unless a process dies between its U and its wake: so a process-shared parker is woken by the next
+ * U too, which reads NOTIFIED.
+ *
  * No unpark is invented, and none counts twice: NOTIFIED comes from U alone, and T, C, R and D
  * replace it with EMPTY. What merges with an unconsumed token is one token.
  *
@@ -27,6 +31,9 @@
  * every unpark that merged into it, so the consuming operation must read from the last of them.
  * An unpark that returned early on reading NOTIFIED would have released nothing; a consumer that
  * stored EMPTY blindly might have read an older one (rust-lang/rust pull requests 99587, 54174).
+ *
+ * Between its first T and A, and after D, the owner may spin (spin.c): it looks at the state, and
+ * tries T when it sees a token. A look decides nothing, so none of the above depends on it.
  *
  * Orders, each with what it pairs with:
  *   - release on U with acquire on T, C, R, D: what the unparker wrote is visible after the park.
@@ -44,6 +51,7 @@
 #include "backend.h"
 #include "deadline.h"
 #include "misuse.h"
+#include "spin.h"
 
 static const char two_owners[] = "the parker is armed already: two threads park on it";
 static const char not_armed[] = "the parker is not armed: two threads park on it, or none";
@@ -122,30 +130,58 @@ static const struct timespec *deadline_in(uint64_t timeout_ns, struct timespec *
     return deadline;
 }
 
+/* A, C, R and D: arms, and sleeps until there is a token, or until alarm (NULL: never). */
+static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
+                            const struct tpark_spin *spin, const char *function)
+{
+    if (!arm(p, function))
+        return true;
+    bool token;
+    do {
+        tpark_backend_wait(p, alarm);
+        token = consume(p, TPARK_PARKED, function);
+    } while (!token && !(alarm && tpark_has_passed(alarm)));
+    if (!token)
+        token = disarm(p, function);
+    tpark_spin_learn(spin, p, token);
+    return token;
+}
+
+/* The same, but the end is spun: no longer armed, so that an unpark need not wake anybody. */
+static bool sleep_precisely(struct tpark *p, const struct timespec *deadline,
+                            const struct tpark_spin *spin, const char *function)
+{
+    const struct timespec alarm = tpark_spin_alarm(deadline);
+    if (!tpark_has_passed(&alarm)) {
+        if (sleep_for_token(p, &alarm, spin, function))
+            return true;
+        tpark_spin_learn_lateness(&alarm);
+    }
+    return tpark_spin_last(p, deadline) && consume(p, TPARK_EMPTY, function);
+}
+
 /* The rest of a park whose first look found no token. */
-TPARK_COLD static bool sleep_for_token(struct tpark *p, const struct timespec *deadline,
-                                       const char *function)
+TPARK_COLD static bool wait_for_token(struct tpark *p, const struct timespec *deadline,
+                                      const char *function)
 {
     const int saved_errno = errno;
-    bool token = !arm(p, function);
-    while (!token) {
-        tpark_backend_wait(p, deadline);
-        token = consume(p, TPARK_PARKED, function);
-        if (!token && deadline && tpark_has_passed(deadline)) {
-            token = disarm(p, function);
-            break;
-        }
-    }
+    struct tpark_spin spin;
+    bool token = tpark_spin_first(&spin, p, deadline) && consume(p, TPARK_EMPTY, function);
+    if (!token)
+        token = deadline && p->flags & TPARK_PRECISE
+                    ? sleep_precisely(p, deadline, &spin, function)
+                    : sleep_for_token(p, deadline, &spin, function);
     errno = saved_errno;
     return token;
 }
 
 int tpark_init(struct tpark *p, unsigned flags)
 {
-    if (flags & ~(unsigned)TPARK_SHARED)
+    if (!tpark_spin_accepts(flags))
         return EINVAL;
     const int saved_errno = errno;
-    p->flags = flags;
+    p->flags = (uint16_t)flags;
+    p->spin = (uint16_t)(flags >> 16); /* the time of TPARK_SPIN_FIXED_US() */
     const int error = tpark_backend_init(p);
     /* Relaxed: the caller publishes the parker, as any object that it makes. */
     atomic_init(tpark_state_word(p), TPARK_EMPTY);
@@ -171,7 +207,7 @@ void tpark_destroy(struct tpark *p)
 void tpark_park(struct tpark *p)
 {
     if (!consume(p, TPARK_EMPTY, __func__))
-        sleep_for_token(p, NULL, __func__);
+        wait_for_token(p, NULL, __func__);
 }
 
 int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
@@ -181,7 +217,7 @@ int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
     if (timeout_ns == 0)
         return ETIMEDOUT;
     struct timespec deadline;
-    return sleep_for_token(p, deadline_in(timeout_ns, &deadline), __func__) ? 0 : ETIMEDOUT;
+    return wait_for_token(p, deadline_in(timeout_ns, &deadline), __func__) ? 0 : ETIMEDOUT;
 }
 
 int tpark_park_until(struct tpark *p, const struct timespec *deadline)
@@ -192,7 +228,7 @@ int tpark_park_until(struct tpark *p, const struct timespec *deadline)
         return 0;
     if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
-    return sleep_for_token(p, deadline, __func__) ? 0 : ETIMEDOUT;
+    return wait_for_token(p, deadline, __func__) ? 0 : ETIMEDOUT;
 }
 
 bool tpark_try_park(struct tpark *p)
@@ -200,22 +236,26 @@ bool tpark_try_park(struct tpark *p)
     return consume(p, TPARK_EMPTY, __func__);
 }
 
-/* Wakes the owner of a parker that was PARKED. Touches it only if its scope is shared. */
-TPARK_COLD static enum tpark_state wake_parked(struct tpark *p, enum tpark_scope scope)
+/* Touches the parker only if it is shared. Returns replaced, so that it is a tail call. */
+TPARK_COLD static enum tpark_state wake(struct tpark *p, unsigned flags, enum tpark_state replaced)
 {
     const int saved_errno = errno;
-    tpark_backend_wake(p, scope);
+    if (tpark_spin_wants_note(flags))
+        tpark_spin_leave_note(p);
+    tpark_backend_wake(p, flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE);
     errno = saved_errno;
-    return TPARK_PARKED;
+    return replaced;
 }
 
 enum tpark_state tpark_unpark(struct tpark *p)
 {
     /* Read before the exchange: after it the owner may have consumed the token and freed p. */
-    const enum tpark_scope scope =
-        p->flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE;
+    const unsigned flags = p->flags;
     const enum tpark_state replaced = publish(p, __func__);
-    return replaced == TPARK_PARKED ? wake_parked(p, scope) : replaced;
+    /* A token that is there may be of a process that died before its wake: the owner sleeps on. */
+    const bool owes_wake =
+        replaced == TPARK_PARKED || (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED);
+    return owes_wake ? wake(p, flags, replaced) : replaced;
 }
 
 enum tpark_state tpark_notify(struct tpark *p)
@@ -225,7 +265,10 @@ enum tpark_state tpark_notify(struct tpark *p)
 
 void tpark_wake(struct tpark *p)
 {
-    wake_parked(p, TPARK_SCOPE_UNKNOWN);
+    const int saved_errno = errno;
+    tpark_spin_leave_note(p);
+    tpark_backend_wake(p, TPARK_SCOPE_UNKNOWN);
+    errno = saved_errno;
 }
 
 bool tpark_arm(struct tpark *p)

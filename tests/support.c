@@ -39,9 +39,11 @@ void join(struct task *task)
     CHECK(pthread_join(task->pthread, NULL) == 0);
 }
 
+/* Relaxed: a look must not order what only the parker may. */
 enum tpark_state state_of(const struct tpark *p)
 {
-    return (enum tpark_state)atomic_load((const _Atomic uint32_t *)&p->state);
+    return (enum tpark_state)atomic_load_explicit((const _Atomic uint32_t *)&p->state,
+                                                  memory_order_relaxed);
 }
 
 /* Reads a file of /proc about the thread; false if there is none. */
@@ -128,6 +130,7 @@ void check_aborts(void (*f)(void), const char *line)
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        alarm(HANG_LIMIT_S); /* no child inherits it, or dies with its parent */
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         signal(SIGABRT, SIG_DFL);
         dup2(output[1], STDERR_FILENO);
@@ -151,6 +154,7 @@ void check_in_child(void (*f)(void *), void *argument)
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
+        alarm(HANG_LIMIT_S);
         f(argument);
         _exit(0);
     }

@@ -92,6 +92,7 @@ static struct tpark *map_parker(void)
     struct tpark *p =
         mmap(NULL, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(p != MAP_FAILED);
+    CHECK(tpark_init(p, TPARK_SPIN_ADAPTIVE) == 0); /* the policy whose unpark does most */
     return p;
 }
 

@@ -132,6 +132,8 @@ static void print_trace(void)
         char place[80] = "?\n";
         if (places && !fgets(place, sizeof place, places))
             strcpy(place, "?\n");
+        if (!lines[i].pc)
+            place[0] = '\0';
         place[strcspn(place, " \n")] = '\0'; /* addr2line may add a discriminator */
         printf("  %3u  %-60s  %s\n", i, lines[i].text, place);
     }
@@ -350,8 +352,10 @@ static void look_for_late_sleep(uint8_t certain)
         fail("thread %d sleeps until its deadline although there is a token", late->id);
 }
 
-static int pick(uint8_t set)
+/* Who runs on first: whoever runs, so that a trace has few switches, but no luck before need. */
+static int pick(uint8_t candidates, uint8_t certain)
 {
+    const uint8_t set = candidates & certain ? candidates & certain : candidates;
     if (set >> running->id & 1)
         return running->id;
     return __builtin_ctz(set);
@@ -383,7 +387,7 @@ static void schedule(void)
         if (!candidates)
             longjmp(explorer, PRUNED);
         *n = (struct node){
-            .thread = (uint8_t)pick(candidates), .enabled = enabled, .asleep = asleep};
+            .thread = (uint8_t)pick(candidates, certain), .enabled = enabled, .asleep = asleep};
     }
     if (!(enabled >> n->thread & 1) || n->way >= ways[n->thread])
         fail("the scenario does not repeat itself, or the replay string is not its own");

@@ -680,7 +680,10 @@ void __tsan_func_exit(void)
 {
 }
 
-/* Clang leaves copies of structs to these. Only the heap is shared that way. */
+/*
+ * Clang leaves copies of structs to these, of its own name since version 15. Only what is in the
+ * heap is shared that way.
+ */
 void *__real_memcpy(void *, const void *, size_t);
 void *__wrap_memcpy(void *, const void *, size_t);
 void *__wrap_memcpy(void *to, const void *from, size_t size)
@@ -699,6 +702,18 @@ void *__wrap_memset(void *to, int value, size_t size)
     if (is_in_heap(to))
         plain_write(to, size, CALLER);
     return __real_memset(to, value, size);
+}
+
+void *__tsan_memcpy(void *, const void *, size_t);
+void *__tsan_memcpy(void *to, const void *from, size_t size)
+{
+    return __wrap_memcpy(to, from, size);
+}
+
+void *__tsan_memset(void *, int, size_t);
+void *__tsan_memset(void *to, int value, size_t size)
+{
+    return __wrap_memset(to, value, size);
 }
 
 /* ---------------------------------------------------------------------------------- the heap -- */

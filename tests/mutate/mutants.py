@@ -30,6 +30,14 @@ def park(*arguments, expected='model-futex', **keywords):
     mutate('park.c', expected, *arguments, **keywords)
 
 
+def deadline(*arguments, expected='model-futex', **keywords):
+    mutate('deadline.h', expected, *arguments, **keywords)
+
+
+def any_of(*arguments, expected='contract-futex', **keywords):
+    mutate('any.c', expected, *arguments, **keywords)
+
+
 def handle(*arguments, expected='model-futex', **keywords):
     mutate('handle.c', expected, *arguments, **keywords)
 
@@ -47,7 +55,8 @@ def pthread(*arguments, expected='model-pthread', **keywords):
 CONSUME_ORDERS = 'memory_order_acquire, memory_order_relaxed))'
 ARM_ORDERS = 'memory_order_release, memory_order_relaxed))'
 C = 'seen = atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);'
-D = 'atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);\n    if (seen != TPARK_NOTIFIED && seen'
+D = ('atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);\n'
+     '    if (seen != TPARK_NOTIFIED && seen')
 U = 'atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);'
 
 park('consume-relaxed', CONSUME_ORDERS, 'memory_order_relaxed, memory_order_relaxed))')
@@ -109,11 +118,11 @@ park('re-read-loads-and-stores', WAIT, '''        tpark_backend_wait(p, deadline
             atomic_store_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_relaxed);
 ''')
 park('sleeps-once', '    while (!token) {\n', '    for (int i = 0; i < 1 && !token; i++) {\n')
-park('gives-up-early', 'if (!token && deadline && has_passed(deadline)) {',
+park('gives-up-early', 'if (!token && deadline && tpark_has_passed(deadline)) {',
      'if (!token && deadline) {')
-park('never-gives-up', 'if (!token && deadline && has_passed(deadline)) {', 'if (false) {')
-park('deadline-wins-over-token', 'if (!token && deadline && has_passed(deadline)) {',
-     'if (deadline && has_passed(deadline)) {')
+park('never-gives-up', 'if (!token && deadline && tpark_has_passed(deadline)) {', 'if (false) {')
+park('deadline-wins-over-token', 'if (!token && deadline && tpark_has_passed(deadline)) {',
+     'if (deadline && tpark_has_passed(deadline)) {')
 park('stays-armed', 'token = disarm(p, function);', '')
 park('arms-without-looking', 'bool token = !arm(p, function);',
      'bool token = false;\n    atomic_store_explicit(tpark_state_word(p), TPARK_PARKED,'
@@ -129,12 +138,14 @@ park('wakes-when-not-parked', UNPARK, UNPARK.replace('==', '!='))
 park('wakes-before-exchange', UNPARK, '''    wake_parked(p, scope);
     return publish(p, __func__);
 ''')
-park('scope-read-after-exchange', UNPARK, '''    const enum tpark_state replaced = publish(p, __func__);
+park('scope-read-after-exchange', UNPARK, '''    (void)scope;
+    const enum tpark_state replaced = publish(p, __func__);
     const enum tpark_scope late = p->flags & TPARK_SHARED ? TPARK_SCOPE_SHARED
                                                           : TPARK_SCOPE_PRIVATE;
-    return replaced == TPARK_PARKED ? wake_parked(p, late) : scope > 2 ? TPARK_EMPTY : replaced;
+    return replaced == TPARK_PARKED ? wake_parked(p, late) : replaced;
 ''')
-park('state-read-after-exchange', UNPARK, '''    const enum tpark_state replaced = publish(p, __func__);
+park('state-read-after-exchange', UNPARK, '''
+    const enum tpark_state replaced = publish(p, __func__);
     if (atomic_load_explicit(tpark_state_word(p), memory_order_relaxed) != TPARK_NOTIFIED)
         return replaced;
     return replaced == TPARK_PARKED ? wake_parked(p, scope) : replaced;
@@ -146,13 +157,13 @@ park('wake-knows-too-much', 'wake_parked(p, TPARK_SCOPE_UNKNOWN);',
 
 # ---------------------------------------------------------------------------- time, and the rest
 
-park('deadline-relative', '*deadline = now();', '*deadline = (struct timespec){0};')
-park('deadline-without-carry', '    s += ns / NS_PER_S;\n', '')
-park('deadline-misses-its-moment', 't.tv_nsec >= deadline->tv_nsec', 't.tv_nsec > deadline->tv_nsec')
-park('deadline-ignores-seconds', 't.tv_sec != deadline->tv_sec ? t.tv_sec > deadline->tv_sec',
-     't.tv_sec != deadline->tv_sec ? t.tv_sec < deadline->tv_sec')
-park('deadline-seconds-not-strict', '? t.tv_sec > deadline->tv_sec', '? t.tv_sec >= deadline->tv_sec',
-     equivalent='the seconds differ where they are compared')
+park('deadline-relative', '*deadline = tpark_now();', '*deadline = (struct timespec){0};')
+park('deadline-without-carry', '    s += ns / TPARK_NS_PER_S;\n', '')
+deadline('deadline-misses-its-moment', 'a->tv_nsec < b->tv_nsec', 'a->tv_nsec <= b->tv_nsec')
+deadline('deadline-ignores-seconds', 'a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec',
+         'a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec')
+deadline('deadline-seconds-not-strict', '? a->tv_sec < b->tv_sec', '? a->tv_sec <= b->tv_sec',
+         equivalent='the seconds differ where they are compared')
 park('timeout-overflows', '    if (s > last - (uint64_t)deadline->tv_sec)\n        return NULL;\n',
      '    (void)last;\n',
      equivalent='where time_t has 64 bits: 2^64 ns are 585 years, and fit')
@@ -169,19 +180,19 @@ park('timeout-of-zero-takes-nothing', '''    if (consume(p, TPARK_EMPTY, __func_
 ''', expected='contract-futex')
 park('past-wins-over-token', '''    if (consume(p, TPARK_EMPTY, __func__))
         return 0;
-    if (deadline && has_passed(deadline))
+    if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
-''', '''    if (deadline && has_passed(deadline))
+''', '''    if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
     if (consume(p, TPARK_EMPTY, __func__))
         return 0;
 ''', expected='contract-futex')
 park('past-goes-to-the-kernel',
-     '    if (deadline && has_passed(deadline))\n        return ETIMEDOUT;\n', '',
+     '    if (deadline && tpark_has_passed(deadline))\n        return ETIMEDOUT;\n', '',
      expected='contract-futex')
-park('not-a-time-accepted', 'deadline->tv_nsec >= NS_PER_S', 'deadline->tv_nsec > NS_PER_S',
-     expected='contract-futex')
-park('negative-ns-accepted', 'deadline->tv_nsec < 0 || ', '', expected='contract-futex')
+deadline('not-a-time-accepted', 'deadline->tv_nsec < TPARK_NS_PER_S',
+         'deadline->tv_nsec <= TPARK_NS_PER_S', expected='contract-futex')
+deadline('negative-ns-accepted', 'deadline->tv_nsec >= 0 && ', '', expected='contract-futex')
 park('park-changes-errno', '    errno = saved_errno;\n    return token;', '    (void)saved_errno;\n'
      '    return token;')
 park('wake-changes-errno', '''    tpark_backend_wake(p, scope);
@@ -191,13 +202,15 @@ park('wake-changes-errno', '''    tpark_backend_wake(p, scope);
 ''')
 park('init-forgets-flags', '    p->flags = flags;\n', '')
 park('init-forgets-state', '    atomic_init(tpark_state_word(p), TPARK_EMPTY);\n', '')
-park('init-takes-any-flag', '    if (flags & ~(unsigned)TPARK_SHARED)\n        return EINVAL;\n', '',
+park('init-takes-any-flag',
+     '    if (flags & ~(unsigned)TPARK_SHARED)\n        return EINVAL;\n', '',
      expected='contract-futex')
 park('second-owner-unseen', '''    if (seen != without_token)
         wrong_state''', '''    if (false)
         wrong_state''', expected='contract-futex')
 park('corruption-unseen', 'if (replaced > TPARK_NOTIFIED)', 'if (false)', expected='contract-futex')
-park('disarm-of-unarmed-unseen', 'if (seen != TPARK_NOTIFIED && seen != TPARK_PARKED)', 'if (false)',
+park('disarm-of-unarmed-unseen',
+     'if (seen != TPARK_NOTIFIED && seen != TPARK_PARKED)', 'if (false)',
      expected='contract-futex')
 park('destroy-of-armed-unseen', 'memory_order_relaxed) == TPARK_PARKED)\n        tpark_misuse',
      'memory_order_relaxed) > TPARK_NOTIFIED)\n        tpark_misuse', expected='contract-futex')
@@ -263,7 +276,8 @@ handle('drop-acquire', SUB, SUB.replace('release', 'acquire'))
 handle('last-drop-relaxed', LAST, LAST.replace('acquire', 'relaxed'))
 handle('last-drop-unordered', LAST, '')
 handle('drop-not-atomic', f'    if ({SUB} != 1)',
-       '    const uint32_t before = atomic_load_explicit(&inner->references, memory_order_acquire);\n'
+       '    const uint32_t before =\n'
+       '        atomic_load_explicit(&inner->references, memory_order_acquire);\n'
        '    atomic_store_explicit(&inner->references, before - 1, memory_order_release);\n'
        '    if (before != 1)')
 handle('clone-not-atomic', 'atomic_fetch_add_explicit(&inner->references, 1, memory_order_relaxed)',
@@ -271,7 +285,8 @@ handle('clone-not-atomic', 'atomic_fetch_add_explicit(&inner->references, 1, mem
        ' memory_order_relaxed), memory_order_relaxed), 0)')
 handle('frees-early', 'memory_order_release) != 1)', 'memory_order_release) > 2)')
 handle('never-frees', '    free(inner);\n    errno', '    errno')
-handle('starts-at-two', 'atomic_init(&inner->references, 1);', 'atomic_init(&inner->references, 2);')
+handle('starts-at-two',
+       'atomic_init(&inner->references, 1);', 'atomic_init(&inner->references, 2);')
 handle('unparker-uncounted', 'return add_reference(of_thread(t), __func__);',
        'return (struct tpark_unparker *)t;')
 handle('clone-uncounted', 'return add_reference(of_unparker(u), __func__);',
@@ -279,11 +294,12 @@ handle('clone-uncounted', 'return add_reference(of_unparker(u), __func__);',
 handle('destroys-after-free', '    tpark_destroy(&inner->parker);\n    free(inner);\n',
        '    free(inner);\n    tpark_destroy(&inner->parker);\n')
 handle('hook-never-released', '        inner->hook.release(inner->hook.context);\n', '        ;\n')
-handle('hook-called-when-not-parked', 'if (replaced == TPARK_PARKED)', 'if (replaced != TPARK_PARKED)')
-handle('hook-before-notify', '''    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);
-    if (replaced''', '''    tpark_unparker_wake(u);
-    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);
-    if (false && replaced''')
+handle('hook-called-when-not-parked',
+       'if (replaced == TPARK_PARKED)', 'if (replaced != TPARK_PARKED)')
+HOOK = ('    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);\n'
+        '    if (replaced')
+handle('hook-before-notify', HOOK,
+       '    tpark_unparker_wake(u);\n' + HOOK.replace('if (', 'if (false && '))
 handle('hook-bypassed', '    if (!of_unparker(u)->hook.wake)\n', '')
 handle('count-overflows', '>= INT32_MAX)', '>= UINT32_MAX)', expected='contract-futex')
 handle('frees-armed', '    tpark_require_idle(&of_thread(t)->parker, __func__);\n', '',
@@ -306,16 +322,37 @@ mutate('waker.c', 'model-futex', 'drop-leaks',
        'static void drop_slot(void *data)\n{\n    tpark_unparker_free(data);\n',
        'static void drop_slot(void *data)\n{\n    (void)data;\n')
 
-mutate('current.c', 'model-futex', 'block-on-busy', '        tpark_thread_park(t);\n    tpark_waker',
+mutate('current.c', 'model-futex', 'block-on-busy',
+       '        tpark_thread_park(t);\n    tpark_waker',
        '        ;\n    tpark_waker')
 mutate('current.c', 'contract-futex', 'block-on-polls-twice', 'while (!poll(future, &waker))',
        'if (!poll(future, &waker))')
 mutate('current.c', 'model-futex', 'block-on-leaks-waker', '    tpark_waker_drop(waker);\n', '')
 mutate('current.c', 'model-futex', 'block-on-shares-a-parker',
-       'struct tpark_thread *t = tpark_thread_new(0);\n', 'struct tpark_thread *t = get_current();\n',
-       '    tpark_waker_drop(waker);\n    tpark_thread_free(t);\n', '    tpark_waker_drop(waker);\n')
+       'struct tpark_thread *t = tpark_thread_new(0);\n',
+       'struct tpark_thread *t = get_current();\n',
+       '    tpark_waker_drop(waker);\n    tpark_thread_free(t);\n',
+       '    tpark_waker_drop(waker);\n')
 mutate('current.c', 'model-futex', 'current-goes-in-the-first-round',
        'destructor_rounds < DESTRUCTOR_ROUNDS && ', 'false && ')
 mutate('current.c', 'model-futex', 'current-stays-after-its-end', '    current = NULL;\n'
        '    tpark_thread_free(thread);', '    tpark_thread_free(thread);')
 mutate('current.c', 'model-futex', 'current-never-ends', '    tpark_thread_free(thread);\n', '')
+
+# ------------------------------------------------------------------------------- any of several
+
+any_of('any-waits-on-the-wrong-queue', 'parker->flags & TPARK_SHARED ? 0 : FUTEX_PRIVATE_FLAG',
+       'parker->flags & TPARK_SHARED ? 0 : 0')
+any_of('any-drops-tokens', 'set[i].has_token = tpark_disarm(set[i].parker)',
+       '(void)!tpark_disarm(set[i].parker)')
+any_of('any-disarms-one-too-many', '            return i;\n', '            return i + 1;\n')
+any_of('any-disarms-unarmed', 'disarm_all(set, armed);', 'disarm_all(set, count);')
+any_of('any-lets-the-last-starve', 'try_all(set + i + 1, count - i - 1)', 'try_all(set + i + 1, 0)')
+any_of('any-ends-on-a-signal', '    case EINTR:     /* a signal */\n', '')
+any_of('any-never-gives-up', '!(deadline && tpark_has_passed(deadline))) {', 'true) {')
+any_of('any-asks-the-kernel-again', 'atomic_store_explicit(&is_missing, true, memory_order_relaxed);',
+       '')
+any_of('any-looks-without-pause', 'interval < LAST_NS / 2 ? interval * 2 : LAST_NS', '1')
+any_of('any-looks-once', 'wait_for_first(set[0].parker, interval, deadline)',
+       'tpark_backend_wait(set[0].parker, deadline)')
+any_of('any-changes-errno', 'errno = saved_errno;', '(void)saved_errno;')

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* A C library that refuses a call of the pthread backend. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "../support.h"
+#include "inject.h"
+
+static struct tpark p = TPARK_INIT;
+static enum call broken;
+
+static void inject_error(enum call call, int error)
+{
+    inject((struct fault){.call = call, .times = 1, .error = error});
+}
+
+TEST(init, returns_what_the_system_refuses_it_with)
+{
+    static const enum call calls[] = {MUTEXATTR_INIT, MUTEXATTR_SETPSHARED, MUTEX_INIT,
+                                      CONDATTR_INIT,  CONDATTR_SETCLOCK,    CONDATTR_SETPSHARED,
+                                      COND_INIT};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        struct tpark q;
+        inject_error(calls[i], EAGAIN);
+        errno = 4321;
+        CHECK(tpark_init(&q, 0) == EAGAIN);
+        CHECK(errno == 4321);
+        inject_error(calls[i], ENOMEM);
+        CHECK(tpark_thread_new(0) == NULL);
+        CHECK(errno == ENOMEM);
+    }
+    struct tpark q;
+    CHECK(tpark_init(&q, 0) == 0);
+    tpark_destroy(&q);
+}
+
+static void park_untimed(void)
+{
+    inject_error(broken, EINVAL);
+    tpark_park(&p);
+}
+
+static void park_timed(void)
+{
+    inject_error(broken, EINVAL);
+    tpark_park_timeout(&p, 3600 * 1000 * (uint64_t)MS);
+}
+
+static void break_it(void)
+{
+    inject_error(broken, EINVAL);
+}
+
+/* The owner that signals itself from within its sleep: one thread is enough. */
+static void unpark_slept_on(void)
+{
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT); /* makes the condition variable */
+    CHECK(tpark_arm(&p));
+    break_it();
+    tpark_unpark(&p);
+}
+
+static void destroy_slept_on(void)
+{
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    break_it();
+    tpark_destroy(&p);
+}
+
+static const char *line_of(const char *call)
+{
+    static char line[128];
+    snprintf(line, sizeof line, "tpark: %s: failed on the parker's mutex or condition variable\n",
+             call);
+    return line;
+}
+
+TEST(sleep_, that_can_never_succeed_aborts)
+{
+    broken = MUTEX_LOCK;
+    check_aborts(park_untimed, line_of("pthread_mutex_lock"));
+    check_aborts(park_timed, line_of("pthread_mutex_lock"));
+    broken = COND_INIT;
+    check_aborts(park_untimed, line_of("pthread_cond_init"));
+    broken = COND_WAIT;
+    check_aborts(park_untimed, line_of("pthread_cond_timedwait"));
+    broken = COND_TIMEDWAIT;
+    check_aborts(park_timed, line_of("pthread_cond_timedwait"));
+}
+
+TEST(wake, that_can_never_succeed_aborts)
+{
+    broken = MUTEX_LOCK;
+    check_aborts(unpark_slept_on, line_of("pthread_mutex_lock"));
+    broken = COND_SIGNAL;
+    check_aborts(unpark_slept_on, line_of("pthread_cond_signal"));
+}
+
+TEST(destroy, that_the_system_refuses_aborts)
+{
+    broken = COND_DESTROY;
+    check_aborts(destroy_slept_on, line_of("pthread_cond_destroy"));
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The calls of the library into the system, made to fail as a test wants: the test programs are
+ * linked with --wrap for each of them. Exact and the same in every run, where stress would have to
+ * be lucky.
+ */
+#ifndef TPARK_TESTS_INJECT_H
+#define TPARK_TESTS_INJECT_H
+
+#include <limits.h>
+#include <sys/syscall.h>
+
+#include "tpark.h"
+
+enum call {
+#if TPARK_BACKEND_FUTEX
+    FUTEX_WAIT_2, /* futex_wait(2) */
+    FUTEX_SLEEP,  /* futex(2), FUTEX_WAIT_BITSET */
+    FUTEX_ROUSE,  /* futex(2), FUTEX_WAKE */
+#ifdef SYS_futex_time64
+    OLD_FUTEX, /* futex(2) with 32-bit time */
+#endif
+#else
+    COND_WAIT,
+    COND_TIMEDWAIT,
+    COND_SIGNAL,
+    COND_INIT,
+    COND_DESTROY,
+    CONDATTR_INIT,
+    CONDATTR_SETCLOCK,
+    CONDATTR_SETPSHARED,
+    MUTEX_INIT,
+    MUTEX_LOCK,
+    MUTEXATTR_INIT,
+    MUTEXATTR_SETPSHARED,
+#endif
+    KEY_CREATE,
+    SETSPECIFIC,
+    CLOCK_READ,
+    CALLS,
+};
+
+enum { ALWAYS = INT_MAX };
+
+/* What happens to the next calls of a kind. */
+struct fault {
+    enum call call;
+    int times;
+    int error;                       /* what they fail with; 0: they succeed, without any effect */
+    bool proceeds;                   /* they are made after all, and error means nothing */
+    void (*meanwhile)(void *object); /* runs in the caller first; may be NULL */
+    void *object;
+};
+
+/* Replaces what was injected into calls of this kind before. */
+void inject(struct fault fault);
+/* The calls of this kind so far, those that failed by injection included. */
+int count_of(enum call call);
+
+/* From now on CLOCK_MONOTONIC stands at this time. */
+void stop_clock(struct timespec t);
+
+#endif
