@@ -267,6 +267,37 @@ TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
  * Context    Any thread. Async-signal-safe.
  */
 TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1);
+
+/* ---------------------------------------------------------------------------- any of several -- */
+
+/* One of the parkers that tpark_park_any() looks at, and what it found there. */
+struct tpark_any {
+    struct tpark *parker;
+    bool has_token; /* written by tpark_park_any(): the token was there, and has been consumed */
+};
+
+enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
+
+/*
+ * tpark_park_until() on several parkers at once, all of them the caller's, private and
+ * process-shared ones in any mixture: sleeps until one of them has a token, and consumes every
+ * token that it finds on its one round of the set, so that none starves behind another. A token
+ * that comes later than the round's look at its parker stays for the next call.
+ *
+ * Returns    0: at least one token was consumed; has_token says which. ETIMEDOUT: the deadline has
+ *            passed, and no token was consumed. EINVAL: not a time, or not a set.
+ * Units      As tpark_park_until(). A deadline that has passed looks for tokens and never sleeps.
+ * Errors     EINVAL if tv_nsec is not in 0..999999999, or count not in 1..TPARK_ANY_MAX: looked at
+ *            first; tokens and has_token stay as they are. Aborts as tpark_arm() does, also if a
+ *            parker is there twice, and the call sleeps.
+ * Ordering   For each token that was consumed, acquire.
+ * Context    The owner of all the parkers. Not async-signal-safe. Where the kernel has no
+ *            futex_waitv(2) (before Linux 5.16), or a sandbox forbids it, a token is not lost but
+ *            may be found late, by as long as the call had slept, and at most by 10 ms; the
+ *            first parker's is found at once.
+ */
+TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
+    TPARK_NONNULL(1);
 #endif
 
 /* ------------------------------------------------------------------------------ the handles -- */

@@ -49,11 +49,10 @@
 #include <errno.h>
 
 #include "backend.h"
+#include "deadline.h"
 #include "misuse.h"
 #include "probes.h"
 #include "spin.h"
-
-enum { NS_PER_S = 1000000000 };
 
 static const char two_owners[] = "the parker is armed already: two threads park on it";
 static const char not_armed[] = "the parker is not armed: two threads park on it, or none";
@@ -117,32 +116,18 @@ static inline enum tpark_state publish(struct tpark *p, const char *function)
     return (enum tpark_state)replaced;
 }
 
-static struct timespec now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t;
-}
-
-static bool has_passed(const struct timespec *deadline)
-{
-    const struct timespec t = now();
-    return t.tv_sec != deadline->tv_sec ? t.tv_sec > deadline->tv_sec
-                                        : t.tv_nsec >= deadline->tv_nsec;
-}
-
 /* The deadline of a timeout that starts now; NULL if it is beyond what a struct timespec holds. */
 static const struct timespec *deadline_in(uint64_t timeout_ns, struct timespec *deadline)
 {
     const uint64_t last = sizeof(time_t) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
-    *deadline = now();
-    uint64_t s = timeout_ns / NS_PER_S;
-    uint64_t ns = timeout_ns % NS_PER_S + (uint64_t)deadline->tv_nsec;
-    s += ns / NS_PER_S;
+    *deadline = tpark_now();
+    uint64_t s = timeout_ns / TPARK_NS_PER_S;
+    uint64_t ns = timeout_ns % TPARK_NS_PER_S + (uint64_t)deadline->tv_nsec;
+    s += ns / TPARK_NS_PER_S;
     if (s > last - (uint64_t)deadline->tv_sec)
         return NULL;
     deadline->tv_sec += (time_t)s;
-    deadline->tv_nsec = (long)(ns % NS_PER_S);
+    deadline->tv_nsec = (long)(ns % TPARK_NS_PER_S);
     return deadline;
 }
 
@@ -157,7 +142,7 @@ static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
         const uint64_t began = tpark_probe_sleep_begin(p);
         tpark_backend_wait(p, alarm);
         token = consume(p, TPARK_PARKED, function);
-        is_late = !token && alarm && has_passed(alarm);
+        is_late = !token && alarm && tpark_has_passed(alarm);
         if (is_late)
             token = disarm(p, function);
         tpark_probe_sleep_end(p, token, is_late, began);
@@ -171,7 +156,7 @@ static bool sleep_precisely(struct tpark *p, const struct timespec *deadline,
                             const struct tpark_spin *spin, const char *function)
 {
     const struct timespec alarm = tpark_spin_alarm(deadline);
-    if (!has_passed(&alarm)) {
+    if (!tpark_has_passed(&alarm)) {
         if (sleep_for_token(p, &alarm, spin, function))
             return true;
         tpark_spin_learn_lateness(&alarm);
@@ -241,11 +226,11 @@ int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
 
 int tpark_park_until(struct tpark *p, const struct timespec *deadline)
 {
-    if (deadline && (deadline->tv_nsec < 0 || deadline->tv_nsec >= NS_PER_S))
+    if (!tpark_is_valid_deadline(deadline))
         return EINVAL;
     if (consume(p, TPARK_EMPTY, __func__))
         return 0;
-    if (deadline && has_passed(deadline))
+    if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
     return wait_for_token(p, deadline, __func__) ? 0 : ETIMEDOUT;
 }

@@ -11,6 +11,7 @@ atomic_int frees;
 size_t last_allocation;
 bool refuse_allocations;
 void (*before_syscall)(long number);
+void (*before_clock)(void);
 atomic_uint clocks_read;
 void (*on_clock)(void);
 uint64_t fake_clock_ns;
@@ -60,6 +61,8 @@ __attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
+    if (before_clock)
+        before_clock();
     clocks_read |= 1u << clock;
     if (clock != CLOCK_MONOTONIC || fake_clock_ns == 0)
         return __real_clock_gettime(clock, t);

@@ -19,6 +19,9 @@ extern bool refuse_allocations;
 /* Called before each system call that the library makes by syscall(), unless NULL. */
 extern void (*before_syscall)(long number);
 
+/* Called before each look of the library at a clock, unless NULL. */
+extern void (*before_clock)(void);
+
 /* The clock ids that the library has asked for. */
 extern atomic_uint clocks_read;
 

@@ -30,6 +30,14 @@ def park(*arguments, expected='model-futex', **keywords):
     mutate('park.c', expected, *arguments, **keywords)
 
 
+def deadline(*arguments, expected='model-futex', **keywords):
+    mutate('deadline.h', expected, *arguments, **keywords)
+
+
+def any_of(*arguments, expected='contract-futex', **keywords):
+    mutate('any.c', expected, *arguments, **keywords)
+
+
 def handle(*arguments, expected='model-futex', **keywords):
     mutate('handle.c', expected, *arguments, **keywords)
 
@@ -110,11 +118,11 @@ park('re-read-loads-and-stores', WAIT, '''        tpark_backend_wait(p, deadline
             atomic_store_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_relaxed);
 ''')
 park('sleeps-once', '    while (!token) {\n', '    for (int i = 0; i < 1 && !token; i++) {\n')
-park('gives-up-early', 'if (!token && deadline && has_passed(deadline)) {',
+park('gives-up-early', 'if (!token && deadline && tpark_has_passed(deadline)) {',
      'if (!token && deadline) {')
-park('never-gives-up', 'if (!token && deadline && has_passed(deadline)) {', 'if (false) {')
-park('deadline-wins-over-token', 'if (!token && deadline && has_passed(deadline)) {',
-     'if (deadline && has_passed(deadline)) {')
+park('never-gives-up', 'if (!token && deadline && tpark_has_passed(deadline)) {', 'if (false) {')
+park('deadline-wins-over-token', 'if (!token && deadline && tpark_has_passed(deadline)) {',
+     'if (deadline && tpark_has_passed(deadline)) {')
 park('stays-armed', 'token = disarm(p, function);', '')
 park('arms-without-looking', 'bool token = !arm(p, function);',
      'bool token = false;\n    atomic_store_explicit(tpark_state_word(p), TPARK_PARKED,'
@@ -149,15 +157,13 @@ park('wake-knows-too-much', 'wake_parked(p, TPARK_SCOPE_UNKNOWN);',
 
 # ---------------------------------------------------------------------------- time, and the rest
 
-park('deadline-relative', '*deadline = now();', '*deadline = (struct timespec){0};')
-park('deadline-without-carry', '    s += ns / NS_PER_S;\n', '')
-park('deadline-misses-its-moment',
-     't.tv_nsec >= deadline->tv_nsec', 't.tv_nsec > deadline->tv_nsec')
-park('deadline-ignores-seconds', 't.tv_sec != deadline->tv_sec ? t.tv_sec > deadline->tv_sec',
-     't.tv_sec != deadline->tv_sec ? t.tv_sec < deadline->tv_sec')
-park('deadline-seconds-not-strict',
-     '? t.tv_sec > deadline->tv_sec', '? t.tv_sec >= deadline->tv_sec',
-     equivalent='the seconds differ where they are compared')
+park('deadline-relative', '*deadline = tpark_now();', '*deadline = (struct timespec){0};')
+park('deadline-without-carry', '    s += ns / TPARK_NS_PER_S;\n', '')
+deadline('deadline-misses-its-moment', 'a->tv_nsec < b->tv_nsec', 'a->tv_nsec <= b->tv_nsec')
+deadline('deadline-ignores-seconds', 'a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec',
+         'a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec')
+deadline('deadline-seconds-not-strict', '? a->tv_sec < b->tv_sec', '? a->tv_sec <= b->tv_sec',
+         equivalent='the seconds differ where they are compared')
 park('timeout-overflows', '    if (s > last - (uint64_t)deadline->tv_sec)\n        return NULL;\n',
      '    (void)last;\n',
      equivalent='where time_t has 64 bits: 2^64 ns are 585 years, and fit')
@@ -174,19 +180,19 @@ park('timeout-of-zero-takes-nothing', '''    if (consume(p, TPARK_EMPTY, __func_
 ''', expected='contract-futex')
 park('past-wins-over-token', '''    if (consume(p, TPARK_EMPTY, __func__))
         return 0;
-    if (deadline && has_passed(deadline))
+    if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
-''', '''    if (deadline && has_passed(deadline))
+''', '''    if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
     if (consume(p, TPARK_EMPTY, __func__))
         return 0;
 ''', expected='contract-futex')
 park('past-goes-to-the-kernel',
-     '    if (deadline && has_passed(deadline))\n        return ETIMEDOUT;\n', '',
+     '    if (deadline && tpark_has_passed(deadline))\n        return ETIMEDOUT;\n', '',
      expected='contract-futex')
-park('not-a-time-accepted', 'deadline->tv_nsec >= NS_PER_S', 'deadline->tv_nsec > NS_PER_S',
-     expected='contract-futex')
-park('negative-ns-accepted', 'deadline->tv_nsec < 0 || ', '', expected='contract-futex')
+deadline('not-a-time-accepted', 'deadline->tv_nsec < TPARK_NS_PER_S',
+         'deadline->tv_nsec <= TPARK_NS_PER_S', expected='contract-futex')
+deadline('negative-ns-accepted', 'deadline->tv_nsec >= 0 && ', '', expected='contract-futex')
 park('park-changes-errno', '    errno = saved_errno;\n    return token;', '    (void)saved_errno;\n'
      '    return token;')
 park('wake-changes-errno', '''    tpark_backend_wake(p, scope);
@@ -332,3 +338,21 @@ mutate('current.c', 'model-futex', 'current-goes-in-the-first-round',
 mutate('current.c', 'model-futex', 'current-stays-after-its-end', '    current = NULL;\n'
        '    tpark_thread_free(thread);', '    tpark_thread_free(thread);')
 mutate('current.c', 'model-futex', 'current-never-ends', '    tpark_thread_free(thread);\n', '')
+
+# ------------------------------------------------------------------------------- any of several
+
+any_of('any-waits-on-the-wrong-queue', 'parker->flags & TPARK_SHARED ? 0 : FUTEX_PRIVATE_FLAG',
+       'parker->flags & TPARK_SHARED ? 0 : 0')
+any_of('any-drops-tokens', 'set[i].has_token = tpark_disarm(set[i].parker)',
+       '(void)!tpark_disarm(set[i].parker)')
+any_of('any-disarms-one-too-many', '            return i;\n', '            return i + 1;\n')
+any_of('any-disarms-unarmed', 'disarm_all(set, armed);', 'disarm_all(set, count);')
+any_of('any-lets-the-last-starve', 'try_all(set + i + 1, count - i - 1)', 'try_all(set + i + 1, 0)')
+any_of('any-ends-on-a-signal', '    case EINTR:     /* a signal */\n', '')
+any_of('any-never-gives-up', '!(deadline && tpark_has_passed(deadline))) {', 'true) {')
+any_of('any-asks-the-kernel-again', 'atomic_store_explicit(&is_missing, true, memory_order_relaxed);',
+       '')
+any_of('any-looks-without-pause', 'interval < LAST_NS / 2 ? interval * 2 : LAST_NS', '1')
+any_of('any-looks-once', 'wait_for_first(set[0].parker, interval, deadline)',
+       'tpark_backend_wait(set[0].parker, deadline)')
+any_of('any-changes-errno', 'errno = saved_errno;', '(void)saved_errno;')
