@@ -51,6 +51,7 @@
 #include "backend.h"
 #include "deadline.h"
 #include "misuse.h"
+#include "probes.h"
 #include "spin.h"
 
 static const char two_owners[] = "the parker is armed already: two threads park on it";
@@ -136,13 +137,16 @@ static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
 {
     if (!arm(p, function))
         return true;
-    bool token;
+    bool token, is_late;
     do {
+        const uint64_t began = tpark_probe_sleep_begin(p);
         tpark_backend_wait(p, alarm);
         token = consume(p, TPARK_PARKED, function);
-    } while (!token && !(alarm && tpark_has_passed(alarm)));
-    if (!token)
-        token = disarm(p, function);
+        is_late = !token && alarm && tpark_has_passed(alarm);
+        if (is_late)
+            token = disarm(p, function);
+        tpark_probe_sleep_end(p, token, is_late, began);
+    } while (!token && !is_late);
     tpark_spin_learn(spin, p, token);
     return token;
 }
@@ -242,6 +246,7 @@ TPARK_COLD static enum tpark_state wake(struct tpark *p, unsigned flags, enum tp
     const int saved_errno = errno;
     if (tpark_spin_wants_note(flags))
         tpark_spin_leave_note(p);
+    tpark_probe_wake(p);
     tpark_backend_wake(p, flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE);
     errno = saved_errno;
     return replaced;
@@ -267,6 +272,7 @@ void tpark_wake(struct tpark *p)
 {
     const int saved_errno = errno;
     tpark_spin_leave_note(p);
+    tpark_probe_wake(p);
     tpark_backend_wake(p, TPARK_SCOPE_UNKNOWN);
     errno = saved_errno;
 }

@@ -515,6 +515,14 @@ static unsigned pick_processor(uint64_t *random, const cpu_set_t *allowed)
     }
 }
 
+static void end_hang(int signal_number)
+{
+    static const char line[] = "soak: an owner sleeps on at the end: a lost wakeup\n";
+    (void)signal_number;
+    (void)!write(STDERR_FILENO, line, sizeof line - 1);
+    abort();
+}
+
 /* Moves, slows down or interrupts an owner. */
 static void trouble(struct slot *slot, uint64_t *random, const cpu_set_t *allowed)
 {
@@ -599,6 +607,8 @@ int main(int argc, char **argv)
     memset(&action, 0, sizeof action);
     action.sa_handler = do_nothing;
     sigaction(SIGUSR1, &action, NULL);
+    action.sa_handler = end_hang;
+    sigaction(SIGALRM, &action, NULL);
 
     uint64_t random = seed;
     pthread_t unparkers[UNPARKERS];

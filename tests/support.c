@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,6 +90,10 @@ long sleeps_of(struct task *task)
 bool sleeping_call(struct task *task, long *number, unsigned long a[6])
 {
     char text[512];
+    /* Under an emulator the numbers are those of another machine: see what this read is called. */
+    struct task self = {.tid = (pid_t)syscall(SYS_gettid)};
+    if (!read_proc(&self, "syscall", text, sizeof text) || strtol(text, NULL, 10) != SYS_read)
+        return false;
     return read_proc(task, "syscall", text, sizeof text) &&
            sscanf(text, "%ld %lx %lx %lx %lx %lx %lx", number, &a[0], &a[1], &a[2], &a[3], &a[4],
                   &a[5]) == 7;
@@ -106,7 +109,8 @@ uint64_t now_ns(clockid_t clock)
 struct timespec deadline_in_ns(int64_t ns)
 {
     const int64_t at = (int64_t)monotonic_ns() + ns;
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000000), .tv_nsec = at % 1000000000};
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000),
+                             .tv_nsec = (long)(at % 1000000000)};
 }
 
 /* Waits for the child, and returns its status and what it wrote. */
@@ -123,6 +127,15 @@ static int end_of(pid_t child, int output, char *text, size_t size)
     return status;
 }
 
+enum { ABORTED = 66 };
+
+/* So that nobody else has a say on stderr: emulators report a process that a signal killed. */
+static void exit_as_aborted(int signal_number)
+{
+    (void)signal_number;
+    _exit(ABORTED);
+}
+
 void check_aborts(void (*f)(void), const char *line)
 {
     int output[2];
@@ -131,8 +144,7 @@ void check_aborts(void (*f)(void), const char *line)
     CHECK(child >= 0);
     if (child == 0) {
         alarm(HANG_LIMIT_S); /* no child inherits it, or dies with its parent */
-        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-        signal(SIGABRT, SIG_DFL);
+        signal(SIGABRT, exit_as_aborted);
         dup2(output[1], STDERR_FILENO);
         close(output[0]);
         close(output[1]);
@@ -142,10 +154,11 @@ void check_aborts(void (*f)(void), const char *line)
     close(output[1]);
     char text[4096];
     const int status = end_of(child, output[0], text, sizeof text);
-    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT || strcmp(text, line) != 0)
+    const bool has_aborted = WIFEXITED(status) && WEXITSTATUS(status) == ABORTED;
+    if (!has_aborted || strcmp(text, line) != 0)
         fprintf(stderr, "expected an abort with '%s', got status %#x with '%s'\n", line,
                 (unsigned)status, text);
-    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK(has_aborted);
     CHECK(strcmp(text, line) == 0);
 }
 

@@ -45,7 +45,8 @@ void __wrap_free(void *memory)
     __real_free(memory);
 }
 
-long __wrap_syscall(long number, ...)
+/* Reads six arguments, however many there are: AddressSanitizer would object. */
+__attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 {
     va_list list;
     va_start(list, number);
