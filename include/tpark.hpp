@@ -342,18 +342,23 @@ class unparker
 class owner
 {
   public:
-    /* Throws std::bad_alloc. */
-    owner() : owner(tpark_thread_new(0))
+    owner() : owner(0u)
     {
     }
 
-    /* For an owner that blocks where tpark_wake() does not reach it: see struct tpark_hook. The
-     * callable is destroyed with the last handle. Throws std::bad_alloc, and what moving it does.
+    /* Throws std::bad_alloc, or std::system_error: flags that a handle does not take. */
+    explicit owner(unsigned flags) : owner(tpark_thread_new(flags))
+    {
+    }
+
+    /*
+     * For an owner that blocks where tpark_wake() does not reach it: see struct tpark_hook. The
+     * callable is noexcept, and destroyed with the last handle. Throws also what moving it throws.
      */
     template <class Hook,
-              class = std::enable_if_t<!std::is_same_v<std::decay_t<Hook>, owner> &&
-                                       std::is_nothrow_invocable_v<std::decay_t<Hook> &>>>
-    explicit owner(Hook &&hook) : owner(make_hooked(std::forward<Hook>(hook)))
+              class = std::enable_if_t<std::is_nothrow_invocable_v<std::decay_t<Hook> &>>>
+    explicit owner(Hook &&hook, unsigned flags = 0)
+        : owner(make_hooked(std::forward<Hook>(hook), flags))
     {
     }
 
@@ -423,7 +428,7 @@ class owner
             detail::raise(errno, "tpark_thread_new");
     }
 
-    template <class Hook> static tpark_thread *make_hooked(Hook &&hook)
+    template <class Hook> static tpark_thread *make_hooked(Hook &&hook, unsigned flags)
     {
         using Context = std::decay_t<Hook>;
         auto context = std::make_unique<Context>(std::forward<Hook>(hook));
@@ -431,7 +436,7 @@ class owner
         raw.wake = [](void *self) { (*static_cast<Context *>(self))(); };
         raw.release = [](void *self) { delete static_cast<Context *>(self); };
         raw.context = context.get();
-        tpark_thread *t = tpark_thread_new_hooked(0, &raw);
+        tpark_thread *t = tpark_thread_new_hooked(flags, &raw);
         if (t)
             static_cast<void>(context.release());
         return t;

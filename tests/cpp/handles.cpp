@@ -60,6 +60,14 @@ void an_unknown_flag_throws()
     parker shared(TPARK_SHARED);
     shared.unpark();
     shared.park();
+    try {
+        owner o(TPARK_SHARED);
+        CHECK(false);
+    } catch (const std::system_error &e) {
+        CHECK(e.code() == std::errc::invalid_argument);
+    }
+    owner precise(TPARK_PRECISE | TPARK_SPIN_NEVER);
+    CHECK(!precise.park_for(100us));
 }
 
 void a_duration_that_is_not_positive_never_sleeps()
