@@ -194,11 +194,9 @@ static unsigned judge(const struct tpark_spin *spin, const struct tpark *p)
     if (!is_ours || same_cpu)
         return 0;
     const uint64_t now = now_ns();
-    const uint64_t elapsed = now - spin->start_ns;
     uint64_t cost = ((now << TIME_SHIFT) - note) >> TIME_SHIFT;
-    if (cost > elapsed)
-        return 0; /* the note is older than this park */
-    const uint64_t wait = elapsed - cost;
+    /* Wraps around, and is a long wait, if the note is older than this park. */
+    const uint64_t wait = now - cost - spin->start_ns;
     if (cost < MIN_COST_NS)
         cost = MIN_COST_NS;
     if (cost > MAX_COST_NS)

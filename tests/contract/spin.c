@@ -322,6 +322,19 @@ static void only_notify(struct tpark *p)
     CHECK(tpark_notify(p) == TPARK_PARKED);
 }
 
+/* So many that there is one in each place where a note of p could be looked for. */
+static void wake_others(struct tpark *p)
+{
+    static struct tpark others[4096];
+    tick_ns = 0; /* all of them at once */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        CHECK(tpark_init(&others[i], TPARK_SPIN_ADAPTIVE) == 0);
+        CHECK(tpark_arm(&others[i]));
+        CHECK(tpark_unpark(&others[i]) == TPARK_PARKED);
+    }
+    only_notify(p);
+}
+
 static void notify_and_wake(struct tpark *p)
 {
     only_notify(p);
@@ -381,6 +394,16 @@ TEST(adaptive_policy, stops_to_spin_without_evidence)
     CHECK(LEARN(5, 20, 1) == 40); /* a note that is older than the next park */
     story.wake = only_notify;
     CHECK(UNLEARN(5, 20, 1) == 0);
+#else
+    SKIP("its sleeps cannot be watched");
+#endif
+}
+
+TEST(adaptive_policy, does_not_learn_from_the_unpark_of_another_parker)
+{
+#if TPARK_BACKEND_FUTEX
+    story.wake = wake_others;
+    CHECK(LEARN(5, 1000, 1) == 0);
 #else
     SKIP("its sleeps cannot be watched");
 #endif
