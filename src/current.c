@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <pthread.h>
 
+#include "annotate.h"
 #include "misuse.h"
 #include "tpark.h"
 
@@ -37,6 +38,7 @@ static void free_current(void *thread)
 static void make_key(void)
 {
     key_error = pthread_key_create(&key, free_current);
+    ANNOTATE_RELEASE(&key_once);
 }
 
 /* The calling thread's own parker, made if need be; NULL if there is no memory for it. */
@@ -46,6 +48,7 @@ static struct tpark_thread *get_current(void)
         return current;
     const int saved_errno = errno;
     pthread_once(&key_once, make_key);
+    ANNOTATE_ACQUIRE(&key_once);
     current = key_error ? NULL : tpark_thread_new(0);
     if (current && pthread_setspecific(key, current) != 0) {
         tpark_thread_free(current);

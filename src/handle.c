@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "annotate.h"
 #include "misuse.h"
 #include "tpark.h"
 
@@ -48,11 +49,13 @@ static struct tpark_unparker *add_reference(struct inner *inner, const char *fun
 
 static void drop_reference(struct inner *inner)
 {
+    ANNOTATE_RELEASE(&inner->references);
     /* Pairs with the load below, in the thread that drops the last reference. */
     if (atomic_fetch_sub_explicit(&inner->references, 1, memory_order_release) != 1)
         return;
     /* Pairs with every decrement above. A load, since ThreadSanitizer knows no fences. */
     (void)atomic_load_explicit(&inner->references, memory_order_acquire);
+    ANNOTATE_ACQUIRE(&inner->references);
     const int saved_errno = errno;
     if (inner->hook.release)
         inner->hook.release(inner->hook.context);

@@ -48,6 +48,7 @@
  */
 #include <errno.h>
 
+#include "annotate.h"
 #include "backend.h"
 #include "deadline.h"
 #include "misuse.h"
@@ -70,8 +71,10 @@ static inline bool consume(struct tpark *p, uint32_t without_token, const char *
     uint32_t seen = TPARK_NOTIFIED;
     /* Pairs with the exchange of U in publish(). */
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
-                                                memory_order_acquire, memory_order_relaxed))
+                                                memory_order_acquire, memory_order_relaxed)) {
+        ANNOTATE_ACQUIRE(p);
         return true;
+    }
     if (seen != without_token)
         wrong_state(seen, function, without_token == TPARK_EMPTY ? two_owners : not_armed);
     return false;
@@ -81,6 +84,7 @@ static inline bool consume(struct tpark *p, uint32_t without_token, const char *
 static inline bool arm(struct tpark *p, const char *function)
 {
     uint32_t seen = TPARK_EMPTY;
+    ANNOTATE_RELEASE(p);
     /* Pairs with the exchange of U in publish(). */
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_PARKED,
                                                 memory_order_release, memory_order_relaxed))
@@ -89,6 +93,7 @@ static inline bool arm(struct tpark *p, const char *function)
         wrong_state(seen, function, two_owners);
     /* Pairs with the exchange of U in publish(). */
     seen = atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
+    ANNOTATE_ACQUIRE(p);
     if (seen != TPARK_NOTIFIED)
         wrong_state(seen, function, two_owners);
     return false;
@@ -100,6 +105,7 @@ static inline bool disarm(struct tpark *p, const char *function)
     /* Pairs with the exchange of U in publish(). */
     const uint32_t seen =
         atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
+    ANNOTATE_ACQUIRE(p);
     if (seen != TPARK_NOTIFIED && seen != TPARK_PARKED)
         wrong_state(seen, function, not_armed);
     return seen == TPARK_NOTIFIED;
@@ -108,9 +114,11 @@ static inline bool disarm(struct tpark *p, const char *function)
 /* U. */
 static inline enum tpark_state publish(struct tpark *p, const char *function)
 {
+    ANNOTATE_RELEASE(p);
     /* Release pairs with the acquire of T, C, R and D; acquire pairs with the release of A. */
     const uint32_t replaced =
         atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);
+    ANNOTATE_ACQUIRE(p);
     if (replaced > TPARK_NOTIFIED)
         wrong_state(replaced, function, corrupt);
     return (enum tpark_state)replaced;
