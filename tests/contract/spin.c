@@ -504,6 +504,18 @@ TEST(precise, deadlines_take_a_token_that_comes_at_the_last_moment)
     tpark_destroy(&p);
 }
 
+TEST(precise, deadlines_just_after_a_full_second_are_near_too)
+{
+    struct tpark p;
+    CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER) == 0);
+    fake_time(&p, 1000);
+    fake_clock_ns = 1000 * (uint64_t)1000000000 - 10000;
+    CHECK(tpark_park_timeout(&p, 20000) == ETIMEDOUT);
+    real_time();
+    CHECK(system_calls == 0);
+    tpark_destroy(&p);
+}
+
 static void park_for_an_hour(void *p)
 {
     CHECK(tpark_park_timeout(p, 3600 * 1000 * (uint64_t)MS) == 0);
