@@ -18,6 +18,15 @@ void check_failed(const char *file, int line, const char *condition)
     abort();
 }
 
+__attribute__((weak)) void __gcov_dump(void); /* there if coverage is measured */
+
+void leave(int status)
+{
+    if (__gcov_dump)
+        __gcov_dump();
+    _exit(status);
+}
+
 static void *run_task(void *argument)
 {
     struct task *task = argument;
@@ -134,7 +143,7 @@ enum { ABORTED = 66 };
 static void exit_as_aborted(int signal_number)
 {
     (void)signal_number;
-    _exit(ABORTED);
+    leave(ABORTED);
 }
 
 void check_aborts(void (*f)(void), const char *line)
@@ -150,7 +159,7 @@ void check_aborts(void (*f)(void), const char *line)
         close(output[0]);
         close(output[1]);
         f();
-        _exit(0);
+        leave(0);
     }
     close(output[1]);
     char text[4096];
@@ -170,7 +179,7 @@ void check_in_child(void (*f)(void *), void *argument)
     if (child == 0) {
         alarm(HANG_LIMIT_S);
         f(argument);
-        _exit(0);
+        leave(0);
     }
     int status = -1;
     CHECK(waitpid(child, &status, 0) == child);

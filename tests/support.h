@@ -46,6 +46,8 @@ static inline uint64_t monotonic_ns(void)
     return now_ns(CLOCK_MONOTONIC);
 }
 
+/* Ends a child process as _exit() does, but for what it covered. */
+_Noreturn void leave(int status);
 /* Runs f in a child process, and checks that it ends by abort() and writes exactly this line. */
 void check_aborts(void (*f)(void), const char *line);
 /* Runs f in a child process, and checks that it returns. */

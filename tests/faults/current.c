@@ -34,3 +34,20 @@ TEST(current, works_again_once_there_is_room)
     tpark_current_park();
     tpark_unparker_free(u);
 }
+
+static void end_without_room(void *u)
+{
+    *(struct tpark_unparker **)u = tpark_current_unparker();
+    inject((struct fault){.call = SETSPECIFIC, .times = ALWAYS, .error = ENOMEM});
+}
+
+TEST(current, goes_at_once_when_its_thread_ends_and_there_is_no_room)
+{
+    struct tpark_unparker *u = NULL;
+    struct task task;
+    start(&task, end_without_room, &u);
+    join(&task);
+    CHECK(count_of(SETSPECIFIC) == 2); /* when it was made, and one attempt to step back */
+    CHECK(tpark_unparker_unpark(u) == TPARK_EMPTY);
+    tpark_unparker_free(u); /* the last reference, or leak checkers will tell */
+}

@@ -35,7 +35,7 @@ static pid_t start_child(void (*f)(struct shared *), struct shared *s)
     if (child == 0) {
         alarm(HANG_LIMIT_S);
         f(s);
-        _exit(0);
+        leave(0);
     }
     return child;
 }

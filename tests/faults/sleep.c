@@ -246,3 +246,22 @@ TEST(token, that_comes_between_the_first_look_and_arming_is_taken_without_a_slee
     CHECK(count_of(ways[TIMED_WAY].call) == 0);
     tpark_destroy(&p);
 }
+
+TEST(timeout, whose_deadline_no_timespec_holds_is_none)
+{
+    struct tpark p = TPARK_INIT;
+    const int64_t last = sizeof(time_t) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
+    stop_clock((struct timespec){.tv_sec = (time_t)(last - 3599), .tv_nsec = 0});
+    inject((struct fault){.call = ways[0].call, .times = 1, .meanwhile = notify, .object = &p});
+    CHECK(tpark_park_timeout(&p, hour_ns) == 0);
+    CHECK(count_of(ways[0].call) == 1);
+
+    /* A second earlier there is such a time. */
+    stop_clock((struct timespec){.tv_sec = (time_t)(last - 3600), .tv_nsec = 0});
+    inject((struct fault){
+        .call = ways[TIMED_WAY].call, .times = 1, .meanwhile = notify, .object = &p});
+    CHECK(tpark_park_timeout(&p, hour_ns) == 0);
+    CHECK(count_of(ways[0].call) == 1);
+    CHECK(count_of(ways[TIMED_WAY].call) == 1);
+    tpark_destroy(&p);
+}
