@@ -442,10 +442,10 @@ static void send_0_without_wake(void)
 /* ----------------------------------------------------------------------------- owners that spin */
 
 /*
- * Time for a few ticks of the model's clock; and so much that an owner that is precise sleeps
- * first.
+ * A tick of the model's clock is 25 us. SPIN_US: before LONG_NS are over. LONG_NS: a precise owner
+ * sleeps first. NEAR_NS: it does not, and whoever spins for LONG_SPIN_US is stopped.
  */
-enum { SPIN_US = 60, LONG_NS = 200000 };
+enum { SPIN_US = 60, LONG_SPIN_US = 300, NEAR_NS = 100000, LONG_NS = 300000 };
 
 static void start_fixed(void)
 {
@@ -466,6 +466,12 @@ static void start_fixed_two(void)
     unparks = 2;
 }
 
+static void start_fixed_long(void)
+{
+    p = new_parker(TPARK_SPIN_FIXED_US(LONG_SPIN_US));
+    unparks = 1;
+}
+
 static void start_precise(void)
 {
     p = new_parker(TPARK_PRECISE);
@@ -482,6 +488,12 @@ static void start_precise_fixed(void)
 {
     p = new_parker(TPARK_PRECISE | TPARK_SPIN_FIXED_US(SPIN_US));
     unparks = 1;
+}
+
+static void park_until_near(void)
+{
+    const struct timespec deadline = deadline_in(NEAR_NS);
+    take(tpark_park_until(p, &deadline), &deadline);
 }
 
 static void park_until_long(void)
@@ -899,14 +911,16 @@ const struct scenario scenarios[] = {
     {"fixed-1-free", TICKING, 2, 4, start_fixed, free_rest, {park_and_free, unpark_with_message}},
     {"fixed-2", TICKING, 1, 2, start_fixed_two, settle_messages, {receive, send_0, send_1}},
     {"fixed-until", TICKING, 1, 3, start_fixed, settle_and_free,
-     {park_until, unpark_with_message}},
+     {park_until_long, unpark_with_message}},
+    {"fixed-until-near", TICKING, 1, 3, start_fixed_long, settle_and_free,
+     {park_until_near, unpark_with_message}},
     {"adaptive-pair", TICKING, 1, 2, start_learning, free_rest_of_pair, {pong_and_free, ping}},
     {"adaptive-two-parks", TICKING, 1, 2, start_learning_two, settle_and_free,
      {receive_twice, send_0, send_1}},
     {"precise-1", TICKING, 1, 3, start_precise, settle_and_free,
      {park_until_long, unpark_with_message}},
     {"precise-near", TICKING, 1, 3, start_precise, settle_and_free,
-     {park_until, unpark_with_message}},
+     {park_until_near, unpark_with_message}},
     {"precise-1-free", TICKING, 1, 3, start_precise, free_rest,
      {park_until_long_and_free, unpark_with_message}},
     {"precise-2", TICKING, 1, 2, start_precise_two, settle_messages,

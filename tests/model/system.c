@@ -27,8 +27,11 @@
 
 #include "model.h"
 
-/* So late in a second that the sum of the nanoseconds has a carry. */
-#define START_NS INT64_C(1000999999000)
+/*
+ * So late in a second that the sum of the nanoseconds has a carry; and where the clock ticks, so
+ * that the nanoseconds of a deadline less the margin of TPARK_PRECISE have a borrow, too.
+ */
+#define START_NS (INT64_C(1001000000000) - (scenario_time_stands_still ? 1000 : 250000))
 #define TICK_NS INT64_C(25000)
 
 enum { OBJECTS = 16, SYS_FUTEX_WAIT = SYS_pidfd_open + 21, FUTEX2_U32 = 2 };
