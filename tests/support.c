@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "support.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
@@ -50,12 +51,12 @@ static bool read_proc(struct task *task, const char *name, char *text, size_t si
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/task/%d/%s", (int)task->tid, name);
-    FILE *file = fopen(path, "r");
-    if (!file)
+    const int fd = open(path, O_RDONLY);
+    if (fd < 0)
         return false;
-    const size_t length = fread(text, 1, size - 1, file);
-    fclose(file);
-    text[length] = '\0';
+    const ssize_t length = read(fd, text, size - 1);
+    close(fd);
+    text[length > 0 ? length : 0] = '\0';
     return length > 0;
 }
 

