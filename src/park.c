@@ -89,8 +89,8 @@ static inline bool arm(struct tpark *p, const char *function)
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_PARKED,
                                                 memory_order_release, memory_order_relaxed))
         return true;
-    /* Pairs with the exchange of U in publish(). */
     if (seen == TPARK_NOTIFIED) {
+        /* Pairs with the exchange of U in publish(). */
         seen = atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
         ANNOTATE_ACQUIRE(p);
     }
