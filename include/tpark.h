@@ -83,10 +83,31 @@ enum tpark_state {
     TPARK_NOTIFIED = 2, /* a token */
 };
 
-/* Flags of a parker. */
+/*
+ * Flags of a parker. At most one of them may be a policy: what a park does when there is no token
+ * yet, before it sleeps. Without one the library's default holds, chosen when it was built. While
+ * the owner spins an unpark need not wake it. No spin goes beyond the deadline of a park, and a
+ * timeout of 0 never spins.
+ */
 enum {
     TPARK_SHARED = 1u << 0, /* other processes that map the parker's memory may use it too */
+
+    /* Meet deadlines to a few microseconds: a park with a deadline sleeps until at most 100 us
+     * before it, and spins the rest. */
+    TPARK_PRECISE = 1u << 1,
+
+    TPARK_SPIN_NEVER = 1u << 2, /* a policy: sleep at once */
+
+    /* A policy: spin if the last sleep would have been shorter than its own cost, as the unpark
+     * that ended it tells, and the two threads were on different CPUs; at most for 100 us. Unparks
+     * from other processes tell nothing, so their owner sleeps at once. */
+    TPARK_SPIN_ADAPTIVE = 1u << 3,
+
+    TPARK_SPIN_FIXED = 1u << 4, /* a part of TPARK_SPIN_FIXED_US() */
 };
+
+/* A policy: spin for so many microseconds, 0 to 65535, unless there is but one CPU. */
+#define TPARK_SPIN_FIXED_US(us) (TPARK_SPIN_FIXED | ((us) < 65535 ? (us) + 0u : 65535u) << 16)
 
 /* A private parker without a token: struct tpark p = TPARK_INIT; */
 #define TPARK_INIT TPARK_INIT_FLAGS(0)
@@ -94,12 +115,13 @@ enum {
 /* ---------------------------------------------------------------------- the embedded parker -- */
 
 /*
- * Makes an empty parker, with flags out of TPARK_SHARED. A parker that TPARK_INIT or
- * TPARK_INIT_FLAGS initialised needs no tpark_init().
+ * Makes an empty parker with these flags. A parker that TPARK_INIT or TPARK_INIT_FLAGS initialised
+ * needs no tpark_init(). (They check nothing: an unknown flag is ignored, and of several policies
+ * the first in the list above holds.)
  *
  * Returns    0, or an error number.
- * Errors     EINVAL: an unknown flag. Pthread backend: what pthread_mutex_init() or
- *            pthread_cond_init() returned.
+ * Errors     EINVAL: an unknown flag, or more than one policy. Pthread backend: what
+ *            pthread_mutex_init() or pthread_cond_init() returned.
  * Ordering   None: hand the parker to other threads as you would any object.
  * Context    While no other thread uses the parker. Not async-signal-safe.
  */
@@ -245,6 +267,38 @@ TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
  * Context    Any thread. Async-signal-safe.
  */
 TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1);
+
+/* ---------------------------------------------------------------------------- any of several -- */
+
+/* One of the parkers that tpark_park_any() looks at, and what it found there. */
+struct tpark_any {
+    struct tpark *parker;
+    bool has_token; /* written by tpark_park_any(): the token was there, and has been consumed */
+};
+
+enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
+
+/*
+ * tpark_park_until() on several parkers at once, all of them the caller's, private and
+ * process-shared ones in any mixture: sleeps until one of them has a token, and consumes every
+ * token that it finds on its one round of the set, so that none starves behind another. A token
+ * that comes later than the round's look at its parker stays for the next call. TPARK_PRECISE and
+ * the policies have no effect on it: it sleeps at once.
+ *
+ * Returns    0: at least one token was consumed; has_token says which. ETIMEDOUT: the deadline has
+ *            passed, and no token was consumed. EINVAL: not a time, or not a set.
+ * Units      As tpark_park_until(). A deadline that has passed looks for tokens and never sleeps.
+ * Errors     EINVAL if tv_nsec is not in 0..999999999, or count not in 1..TPARK_ANY_MAX: looked at
+ *            first; tokens and has_token stay as they are. Aborts as tpark_arm() does, also if a
+ *            parker is there twice, and the call sleeps.
+ * Ordering   For each token that was consumed, acquire.
+ * Context    The owner of all the parkers. Not async-signal-safe. Where the kernel has no
+ *            futex_waitv(2) (before Linux 5.16), or a sandbox forbids it, a token is not lost but
+ *            may be found late, by as long as the call had slept, and at most by 10 ms; the
+ *            first parker's is found at once.
+ */
+TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
+    TPARK_NONNULL(1);
 #endif
 
 /* ------------------------------------------------------------------------------ the handles -- */
@@ -271,10 +325,11 @@ struct tpark_hook {
 
 /*
  * Makes a parker with its owner's handle: one allocation, on cache lines of its own, for the
- * handle and all its unparkers. No flag is known yet that a handle takes: pass 0.
+ * handle and all its unparkers. Every flag may be given but TPARK_SHARED, since a handle lives in
+ * one process.
  *
  * Returns    The handle, or NULL with errno set.
- * Errors     ENOMEM. EINVAL: an unknown flag, or TPARK_SHARED (a handle lives in one process).
+ * Errors     ENOMEM. EINVAL: an unknown flag, TPARK_SHARED, or more than one policy.
  * Ordering   None.
  * Context    Any thread. Not async-signal-safe.
  * Semantics  Tokio, runtime/park.rs, ParkThread::new.

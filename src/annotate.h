@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tells valgrind's helgrind and drd what the atomics of an object order, since they do not know it:
- * to them an atomic read-modify-write is a read (and helgrind does not know pthread_once()). Off unless the build asks for it. drd understands
- * helgrind's requests.
+ * Tells valgrind's helgrind and drd what an object's atomics order: they take an atomic operation
+ * for a plain one (and helgrind does not know pthread_once() either). Off unless the build asks for
+ * it, with -Dvalgrind_annotations=true. drd understands helgrind's requests.
  */
 #ifndef TPARK_SRC_ANNOTATE_H
 #define TPARK_SRC_ANNOTATE_H

@@ -99,7 +99,9 @@ void tpark_backend_wake(struct tpark *p, enum tpark_scope scope)
     (void)scope;
     must(pthread_mutex_lock(&p->mutex), "pthread_mutex_lock");
     /* Without a condition variable the owner has not slept yet, and will look first. */
-    if (p->has_cond)
-        must(pthread_cond_signal(&p->cond), "pthread_cond_signal");
+    const bool has_cond = p->has_cond;
     must(pthread_mutex_unlock(&p->mutex), "pthread_mutex_unlock");
+    /* Not under the mutex, into which the owner would run: two more sleeps on one processor. */
+    if (has_cond)
+        must(pthread_cond_signal(&p->cond), "pthread_cond_signal");
 }

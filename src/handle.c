@@ -66,7 +66,7 @@ static void drop_reference(struct inner *inner)
 
 static struct tpark_thread *make(unsigned flags, struct tpark_hook hook)
 {
-    if (flags != 0) {
+    if (flags & TPARK_SHARED) {
         errno = EINVAL;
         return NULL;
     }

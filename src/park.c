@@ -6,7 +6,8 @@
  *   ---+---------------------------+----------------------+----------------+--------------------
  *    U | any thread                | exchange NOTIFIED    | was EMPTY or   | was PARKED: wake
  *      |                           |                      | NOTIFIED: done |
- *    T | owner                     | CAS NOTIFIED > EMPTY | token consumed | no token
+ *    T | owner, at first, and when | CAS NOTIFIED > EMPTY | token consumed | no token
+ *      | it saw a token in a spin  |                      |                |
  *    A | owner                     | CAS EMPTY > PARKED   | armed          | was NOTIFIED: C
  *    C | owner                     | exchange EMPTY       | token consumed |
  *    R | owner, after any return   | CAS NOTIFIED > EMPTY | token consumed | PARKED: sleep again,
@@ -31,6 +32,9 @@
  * An unpark that returned early on reading NOTIFIED would have released nothing; a consumer that
  * stored EMPTY blindly might have read an older one (rust-lang/rust pull requests 99587, 54174).
  *
+ * Between its first T and A, and after D, the owner may spin (spin.c): it looks at the state, and
+ * tries T when it sees a token. A look decides nothing, so none of the above depends on it.
+ *
  * Orders, each with what it pairs with:
  *   - release on U with acquire on T, C, R, D: what the unparker wrote is visible after the park.
  *     With several unparks, each U but the first reads from the one before it, and being a
@@ -46,9 +50,10 @@
 
 #include "annotate.h"
 #include "backend.h"
+#include "deadline.h"
 #include "misuse.h"
-
-enum { NS_PER_S = 1000000000 };
+#include "probes.h"
+#include "spin.h"
 
 static const char two_owners[] = "the parker is armed already: two threads park on it";
 static const char not_armed[] = "the parker is not armed: two threads park on it, or none";
@@ -84,8 +89,8 @@ static inline bool arm(struct tpark *p, const char *function)
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_PARKED,
                                                 memory_order_release, memory_order_relaxed))
         return true;
-    /* Pairs with the exchange of U in publish(). */
     if (seen == TPARK_NOTIFIED) {
+        /* Pairs with the exchange of U in publish(). */
         seen = atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
         ANNOTATE_ACQUIRE(p);
     }
@@ -119,59 +124,76 @@ static inline enum tpark_state publish(struct tpark *p, const char *function)
     return (enum tpark_state)replaced;
 }
 
-static struct timespec now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t;
-}
-
-static bool has_passed(const struct timespec *deadline)
-{
-    const struct timespec t = now();
-    return t.tv_sec != deadline->tv_sec ? t.tv_sec > deadline->tv_sec
-                                        : t.tv_nsec >= deadline->tv_nsec;
-}
-
 /* The deadline of a timeout that starts now; NULL if it is beyond what a struct timespec holds. */
 static const struct timespec *deadline_in(uint64_t timeout_ns, struct timespec *deadline)
 {
     const uint64_t last = sizeof(time_t) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
-    *deadline = now();
-    uint64_t s = timeout_ns / NS_PER_S;
-    uint64_t ns = timeout_ns % NS_PER_S + (uint64_t)deadline->tv_nsec;
-    s += ns / NS_PER_S;
+    *deadline = tpark_now();
+    uint64_t s = timeout_ns / TPARK_NS_PER_S;
+    uint64_t ns = timeout_ns % TPARK_NS_PER_S + (uint64_t)deadline->tv_nsec;
+    s += ns / TPARK_NS_PER_S;
     if (s > last - (uint64_t)deadline->tv_sec)
         return NULL;
     deadline->tv_sec += (time_t)s;
-    deadline->tv_nsec = (long)(ns % NS_PER_S);
+    deadline->tv_nsec = (long)(ns % TPARK_NS_PER_S);
     return deadline;
 }
 
+/* A, C, R and D: arms, and sleeps until there is a token, or until alarm (NULL: never). */
+static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
+                            const struct tpark_spin *spin, const char *function)
+{
+    if (!arm(p, function))
+        return true;
+    bool token, is_late;
+    do {
+        const uint64_t began = tpark_probe_sleep_begin(p);
+        tpark_backend_wait(p, alarm);
+        token = consume(p, TPARK_PARKED, function);
+        is_late = !token && alarm && tpark_has_passed(alarm);
+        if (is_late)
+            token = disarm(p, function);
+        tpark_probe_sleep_end(p, token, is_late, began);
+    } while (!token && !is_late);
+    tpark_spin_learn(spin, p, token);
+    return token;
+}
+
+/* The same, but the end is spun: no longer armed, so that an unpark need not wake anybody. */
+static bool sleep_precisely(struct tpark *p, const struct timespec *deadline,
+                            const struct tpark_spin *spin, const char *function)
+{
+    const struct timespec alarm = tpark_spin_alarm(deadline);
+    if (!tpark_has_passed(&alarm)) {
+        if (sleep_for_token(p, &alarm, spin, function))
+            return true;
+        tpark_spin_learn_lateness(&alarm);
+    }
+    return tpark_spin_last(p, deadline) && consume(p, TPARK_EMPTY, function);
+}
+
 /* The rest of a park whose first look found no token. */
-TPARK_COLD static bool sleep_for_token(struct tpark *p, const struct timespec *deadline,
-                                       const char *function)
+TPARK_COLD static bool wait_for_token(struct tpark *p, const struct timespec *deadline,
+                                      const char *function)
 {
     const int saved_errno = errno;
-    bool token = !arm(p, function);
-    while (!token) {
-        tpark_backend_wait(p, deadline);
-        token = consume(p, TPARK_PARKED, function);
-        if (!token && deadline && has_passed(deadline)) {
-            token = disarm(p, function);
-            break;
-        }
-    }
+    struct tpark_spin spin;
+    bool token = tpark_spin_first(&spin, p, deadline) && consume(p, TPARK_EMPTY, function);
+    if (!token)
+        token = deadline && p->flags & TPARK_PRECISE
+                    ? sleep_precisely(p, deadline, &spin, function)
+                    : sleep_for_token(p, deadline, &spin, function);
     errno = saved_errno;
     return token;
 }
 
 int tpark_init(struct tpark *p, unsigned flags)
 {
-    if (flags & ~(unsigned)TPARK_SHARED)
+    if (!tpark_spin_accepts(flags))
         return EINVAL;
     const int saved_errno = errno;
-    p->flags = flags;
+    p->flags = (uint16_t)flags;
+    p->spin = (uint16_t)(flags >> 16); /* the time of TPARK_SPIN_FIXED_US() */
     const int error = tpark_backend_init(p);
     /* Relaxed: the caller publishes the parker, as any object that it makes. */
     atomic_init(tpark_state_word(p), TPARK_EMPTY);
@@ -197,7 +219,7 @@ void tpark_destroy(struct tpark *p)
 void tpark_park(struct tpark *p)
 {
     if (!consume(p, TPARK_EMPTY, __func__))
-        sleep_for_token(p, NULL, __func__);
+        wait_for_token(p, NULL, __func__);
 }
 
 int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
@@ -207,18 +229,18 @@ int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
     if (timeout_ns == 0)
         return ETIMEDOUT;
     struct timespec deadline;
-    return sleep_for_token(p, deadline_in(timeout_ns, &deadline), __func__) ? 0 : ETIMEDOUT;
+    return wait_for_token(p, deadline_in(timeout_ns, &deadline), __func__) ? 0 : ETIMEDOUT;
 }
 
 int tpark_park_until(struct tpark *p, const struct timespec *deadline)
 {
-    if (deadline && (deadline->tv_nsec < 0 || deadline->tv_nsec >= NS_PER_S))
+    if (!tpark_is_valid_deadline(deadline))
         return EINVAL;
     if (consume(p, TPARK_EMPTY, __func__))
         return 0;
-    if (deadline && has_passed(deadline))
+    if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
-    return sleep_for_token(p, deadline, __func__) ? 0 : ETIMEDOUT;
+    return wait_for_token(p, deadline, __func__) ? 0 : ETIMEDOUT;
 }
 
 bool tpark_try_park(struct tpark *p)
@@ -226,12 +248,14 @@ bool tpark_try_park(struct tpark *p)
     return consume(p, TPARK_EMPTY, __func__);
 }
 
-/* Touches the parker only if its scope is shared. Returns replaced, so that it is a tail call. */
-TPARK_COLD static enum tpark_state wake(struct tpark *p, enum tpark_scope scope,
-                                        enum tpark_state replaced)
+/* Touches the parker only if it is shared. Returns replaced, so that it is a tail call. */
+TPARK_COLD static enum tpark_state wake(struct tpark *p, unsigned flags, enum tpark_state replaced)
 {
     const int saved_errno = errno;
-    tpark_backend_wake(p, scope);
+    if (tpark_spin_wants_note(flags))
+        tpark_spin_leave_note(p);
+    tpark_probe_wake(p);
+    tpark_backend_wake(p, flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE);
     errno = saved_errno;
     return replaced;
 }
@@ -239,14 +263,12 @@ TPARK_COLD static enum tpark_state wake(struct tpark *p, enum tpark_scope scope,
 enum tpark_state tpark_unpark(struct tpark *p)
 {
     /* Read before the exchange: after it the owner may have consumed the token and freed p. */
-    const enum tpark_scope scope =
-        p->flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE;
+    const unsigned flags = p->flags;
     const enum tpark_state replaced = publish(p, __func__);
-    /* A token that is there may be from a process that died before its wake: the owner sleeps on.
-     */
+    /* A token that is there may be of a process that died before its wake: the owner sleeps on. */
     const bool owes_wake =
-        replaced == TPARK_PARKED || (replaced == TPARK_NOTIFIED && scope == TPARK_SCOPE_SHARED);
-    return owes_wake ? wake(p, scope, replaced) : replaced;
+        replaced == TPARK_PARKED || (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED);
+    return owes_wake ? wake(p, flags, replaced) : replaced;
 }
 
 enum tpark_state tpark_notify(struct tpark *p)
@@ -256,7 +278,11 @@ enum tpark_state tpark_notify(struct tpark *p)
 
 void tpark_wake(struct tpark *p)
 {
-    wake(p, TPARK_SCOPE_UNKNOWN, TPARK_PARKED);
+    const int saved_errno = errno;
+    tpark_spin_leave_note(p);
+    tpark_probe_wake(p);
+    tpark_backend_wake(p, TPARK_SCOPE_UNKNOWN);
+    errno = saved_errno;
 }
 
 bool tpark_arm(struct tpark *p)

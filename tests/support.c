@@ -48,9 +48,11 @@ void join(struct task *task)
     CHECK(pthread_join(task->pthread, NULL) == 0);
 }
 
+/* Relaxed: a look must not order what only the parker may. */
 enum tpark_state state_of(const struct tpark *p)
 {
-    return (enum tpark_state)atomic_load((const _Atomic uint32_t *)&p->state);
+    return (enum tpark_state)atomic_load_explicit((const _Atomic uint32_t *)&p->state,
+                                                  memory_order_relaxed);
 }
 
 /* Reads a file of /proc about the thread; false if there is none. */

@@ -83,7 +83,7 @@ static void write_and_unpark(void *argument)
 
 TEST(unparks, of_two_threads_that_merge_make_the_writes_of_both_visible)
 {
-    struct office office = {.owner = TPARK_INIT, .unparker = {TPARK_INIT, TPARK_INIT}};
+    static struct office office = {.owner = TPARK_INIT, .unparker = {TPARK_INIT, TPARK_INIT}};
     struct writer writers[2] = {{&office, 0}, {&office, 1}};
     struct task tasks[2];
     for (int i = 0; i < 2; i++)
@@ -121,7 +121,7 @@ static void return_the_ball(void *argument)
 
 TEST(ping_pong, ends_and_hands_over_what_was_written)
 {
-    struct table table = {.side = {TPARK_INIT, TPARK_INIT}};
+    static struct table table = {.side = {TPARK_INIT, TPARK_INIT}};
     struct task other;
     start(&other, return_the_ball, &table);
     for (int i = 0; i < ROUNDS; i++) {
@@ -153,7 +153,7 @@ static void arm_and_wait(void *argument)
 
 TEST(unpark, that_returns_parked_sees_what_the_owner_wrote_before_it_armed)
 {
-    struct table table = {.side = {TPARK_INIT, TPARK_INIT}};
+    static struct table table = {.side = {TPARK_INIT, TPARK_INIT}};
     struct task owner;
     start(&owner, arm_and_wait, &table);
     for (int i = 1; i <= ROUNDS; i++) {

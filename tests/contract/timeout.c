@@ -198,7 +198,7 @@ static void check_sleeps_on_monotonic_clock(void (*park)(void *))
         SKIP("the kernel does not show the system call of a sleeping thread");
     if (number == 455) { /* futex_wait: word, value, mask, flags, deadline, clock */
         CHECK(arguments[4] != 0);
-        CHECK(arguments[5] == CLOCK_MONOTONIC);
+        CHECK((clockid_t)arguments[5] == CLOCK_MONOTONIC);
         return;
     }
 #ifdef SYS_futex_time64

@@ -11,7 +11,11 @@ atomic_int frees;
 size_t last_allocation;
 bool refuse_allocations;
 void (*before_syscall)(long number);
+void (*before_clock)(void);
 atomic_uint clocks_read;
+void (*on_clock)(void);
+uint64_t fake_clock_ns;
+int fake_cpu = -1;
 
 void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
@@ -21,6 +25,8 @@ long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __real_sched_getcpu(void);
+int __wrap_sched_getcpu(void);
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
@@ -39,7 +45,8 @@ void __wrap_free(void *memory)
     __real_free(memory);
 }
 
-long __wrap_syscall(long number, ...)
+/* Reads six arguments, however many there are: AddressSanitizer would object. */
+__attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
 {
     va_list list;
     va_start(list, number);
@@ -54,6 +61,19 @@ long __wrap_syscall(long number, ...)
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
+    if (before_clock)
+        before_clock();
     clocks_read |= 1u << clock;
-    return __real_clock_gettime(clock, t);
+    if (clock != CLOCK_MONOTONIC || fake_clock_ns == 0)
+        return __real_clock_gettime(clock, t);
+    if (on_clock)
+        on_clock();
+    *t = (struct timespec){.tv_sec = (time_t)(fake_clock_ns / 1000000000),
+                           .tv_nsec = (long)(fake_clock_ns % 1000000000)};
+    return 0;
+}
+
+int __wrap_sched_getcpu(void)
+{
+    return fake_cpu < 0 ? __real_sched_getcpu() : fake_cpu;
 }

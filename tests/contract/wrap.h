@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 extern atomic_int allocations;
 extern atomic_int frees;
@@ -18,7 +19,17 @@ extern bool refuse_allocations;
 /* Called before each system call that the library makes by syscall(), unless NULL. */
 extern void (*before_syscall)(long number);
 
+/* Called before each look of the library at a clock, unless NULL. */
+extern void (*before_clock)(void);
+
 /* The clock ids that the library has asked for. */
 extern atomic_uint clocks_read;
+
+/* What CLOCK_MONOTONIC reads, unless 0; and what is called before each such reading. */
+extern uint64_t fake_clock_ns;
+extern void (*on_clock)(void);
+
+/* The CPU on which the library runs, unless -1. */
+extern int fake_cpu;
 
 #endif

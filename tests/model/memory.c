@@ -131,8 +131,12 @@ static void *allocate(size_t alignment, size_t size, bool of_handle)
 
 /* -------------------------------------------------------------------------------- data races -- */
 
-/* The last accesses to one aligned word of four bytes. Two objects in one word count as one. */
-struct word {
+/*
+ * The last accesses to an aligned pair of bytes, the size of the smallest objects that stand side
+ * by side and belong to different threads. Two objects in one pair count as one.
+ */
+enum { PAIR = 2 };
+struct pair {
     uintptr_t address;
     uint32_t execution;
     uint16_t written; /* the last plain write: the writer's clock */
@@ -142,25 +146,25 @@ struct word {
     uint16_t atomically_written[THREADS];
 };
 
-enum { WORDS = 4096 };
-static struct word words[WORDS];
-static unsigned words_used;
+enum { PAIRS = 8192 };
+static struct pair pairs[PAIRS];
+static unsigned pairs_used;
 static uint32_t execution;
 
 enum access { READ, WRITE, ATOMIC_READ, ATOMIC_WRITE, LAST };
 
-static struct word *find_word(uintptr_t address)
+static struct pair *find_pair(uintptr_t address)
 {
-    for (uintptr_t i = address >> 2;; i++) {
-        struct word *w = &words[i % WORDS];
-        if (w->execution != execution) {
-            if (++words_used > WORDS / 2)
-                fail("too many words of memory");
-            *w = (struct word){.address = address, .execution = execution};
-            return w;
+    for (uintptr_t i = address / PAIR;; i++) {
+        struct pair *p = &pairs[i % PAIRS];
+        if (p->execution != execution) {
+            if (++pairs_used > PAIRS / 2)
+                fail("too much memory");
+            *p = (struct pair){.address = address, .execution = execution};
+            return p;
         }
-        if (w->address == address)
-            return w;
+        if (p->address == address)
+            return p;
     }
 }
 
@@ -174,42 +178,42 @@ static bool is_ordered(const uint16_t *accesses)
     return true;
 }
 
-static void access_word(uintptr_t address, enum access kind)
+static void access_pair(uintptr_t address, enum access kind)
 {
     static const char *const names[] = {"read", "write", "atomic read", "atomic write",
                                         "end of life"};
-    struct word *w = find_word(address);
+    struct pair *p = find_pair(address);
     const char *against = NULL;
     const bool is_plain = kind != ATOMIC_READ && kind != ATOMIC_WRITE;
     const bool is_write = kind != READ && kind != ATOMIC_READ;
-    if (w->writer != running->id && w->written > running->clock.thread[w->writer])
+    if (p->writer != running->id && p->written > running->clock.thread[p->writer])
         against = "a write";
-    else if (is_write && !is_ordered(w->read))
+    else if (is_write && !is_ordered(p->read))
         against = "a read";
-    else if (is_write && is_plain && !is_ordered(w->atomically_read))
+    else if (is_write && is_plain && !is_ordered(p->atomically_read))
         against = "an atomic read";
-    else if (is_plain && !is_ordered(w->atomically_written))
+    else if (is_plain && !is_ordered(p->atomically_written))
         against = "an atomic write";
     if (against)
         fail_at(
             access_pc,
-            "data race: %s by thread %d, not ordered after %s of the same word by another thread",
+            "data race: %s by thread %d, not ordered after %s of the same memory by another thread",
             names[kind], running->id, against);
 
     const uint16_t now = running->clock.thread[running->id];
     switch (kind) {
     case READ:
-        w->read[running->id] = now;
+        p->read[running->id] = now;
         break;
     case ATOMIC_READ:
-        w->atomically_read[running->id] = now;
+        p->atomically_read[running->id] = now;
         break;
     case ATOMIC_WRITE:
-        w->atomically_written[running->id] = now;
+        p->atomically_written[running->id] = now;
         break;
     default:
-        w->written = now;
-        w->writer = (uint8_t)running->id;
+        p->written = now;
+        p->writer = (uint8_t)running->id;
     }
 }
 
@@ -225,8 +229,8 @@ static void access_range(const volatile void *address, size_t size, enum access 
         if (b->is_free)
             fail_at(access_pc, "thread %d: access after free", running->id);
     }
-    for (uintptr_t a = first & ~(uintptr_t)3; a < first + size; a += 4)
-        access_word(a, kind);
+    for (uintptr_t a = first & ~(uintptr_t)(PAIR - 1); a < first + size; a += PAIR)
+        access_pair(a, kind);
 }
 
 void touch(const void *address, size_t size, const void *pc)
@@ -680,7 +684,10 @@ void __tsan_func_exit(void)
 {
 }
 
-/* Clang leaves copies of structs to these. Only the heap is shared that way. */
+/*
+ * Clang leaves copies of structs to these, of its own name since version 15. Only what is in the
+ * heap is shared that way.
+ */
 void *__real_memcpy(void *, const void *, size_t);
 void *__wrap_memcpy(void *, const void *, size_t);
 void *__wrap_memcpy(void *to, const void *from, size_t size)
@@ -699,6 +706,18 @@ void *__wrap_memset(void *to, int value, size_t size)
     if (is_in_heap(to))
         plain_write(to, size, CALLER);
     return __real_memset(to, value, size);
+}
+
+void *__tsan_memcpy(void *, const void *, size_t);
+void *__tsan_memcpy(void *to, const void *from, size_t size)
+{
+    return __wrap_memcpy(to, from, size);
+}
+
+void *__tsan_memset(void *, int, size_t);
+void *__tsan_memset(void *to, int value, size_t size)
+{
+    return __wrap_memset(to, value, size);
 }
 
 /* ---------------------------------------------------------------------------------- the heap -- */
@@ -739,7 +758,7 @@ void memory_start(void)
     location_count = 0;
     sc_fences = (struct clock){0};
     execution++;
-    words_used = 0;
+    pairs_used = 0;
 }
 
 void memory_finish(void)

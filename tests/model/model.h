@@ -63,6 +63,7 @@ struct thread {
     struct clock acquired; /* by relaxed loads: an acquire fence adds it to clock */
     struct clock released; /* by the last release fence: what relaxed stores publish */
     struct sleep sleep;
+    int64_t time_ns;  /* of its last look at the clock */
     bool was_refused; /* futex_wait(2), by the kernel */
     int cancel_state;
     void *specific[KEYS];

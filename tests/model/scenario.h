@@ -13,7 +13,8 @@ enum { SCENARIO_THREADS = 4 };
 
 enum scenario_kind {
     UNTIMED,
-    TIMED, /* run with and without futex_wait(2) */
+    TIMED,   /* run with and without futex_wait(2) */
+    TICKING, /* each look at the clock finds it later, so that spinning ends */
 };
 
 struct scenario {
@@ -30,7 +31,7 @@ struct scenario {
 extern const struct scenario scenarios[]; /* up to one without a name */
 
 /* Whether nothing but a deadline moves the clock, so that whoever gives up does so in time. */
-extern const bool scenario_time_stands_still;
+extern bool scenario_time_stands_still;
 
 #define CHECK(condition) ((condition) ? (void)0 : scenario_failed(#condition, __FILE__, __LINE__))
 _Noreturn void scenario_failed(const char *condition, const char *file, int line);

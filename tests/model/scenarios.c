@@ -119,15 +119,20 @@ static void notify_and_wake(void)
 
 /* -------------------------------------------------------------------------------- deadlines -- */
 
-/* When a timeout that starts now is over, at the earliest. */
-static struct timespec deadline_of_timeout(void)
+static struct timespec deadline_in(long ns)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_nsec += TIMEOUT_NS;
+    t.tv_nsec += ns;
     t.tv_sec += t.tv_nsec / NS_PER_S;
     t.tv_nsec %= NS_PER_S;
     return t;
+}
+
+/* When a timeout that starts now is over, at the earliest. */
+static struct timespec deadline_of_timeout(void)
+{
+    return deadline_in(TIMEOUT_NS);
 }
 
 static void check_time_is_up(const struct timespec *deadline)
@@ -235,18 +240,23 @@ static void receive(void)
         received[i] = atomic_load_explicit(&sent[i], memory_order_relaxed);
 }
 
-static void receive_timed(void)
+static void receive_until(const struct timespec *deadline)
 {
-    const struct timespec deadline = deadline_of_timeout();
-    const int result = tpark_park_until(p, &deadline);
+    const int result = tpark_park_until(p, deadline);
     if (result != 0) {
         CHECK(result == ETIMEDOUT);
-        check_time_is_up(&deadline);
+        check_time_is_up(deadline);
         return;
     }
     taken++;
     for (int i = 0; i < unparks; i++)
         received[i] = atomic_load_explicit(&sent[i], memory_order_relaxed);
+}
+
+static void receive_timed(void)
+{
+    const struct timespec deadline = deadline_of_timeout();
+    receive_until(&deadline);
 }
 
 /* If there was but one token, all unparks merged into it, and the park saw them all. */
@@ -309,6 +319,36 @@ static void free_pair(void)
     settle();
     delete (p);
     delete (q);
+}
+
+/* Of the two parks here, and the two unparks, the first pair may teach the owner to spin. */
+static void start_learning(void)
+{
+    p = new_parker(TPARK_SPIN_ADAPTIVE);
+    q = new_parker(0);
+    unparks = 2;
+}
+
+/* The second token may come while the owner spins, and is the last that anybody does with p. */
+static void pong_and_free(void)
+{
+    pong();
+#if TPARK_BACKEND_FUTEX
+    delete (p);
+    is_freed = true;
+#endif
+}
+
+static void free_rest_of_pair(void)
+{
+    free_rest();
+    delete (q);
+}
+
+static void start_learning_two(void)
+{
+    p = new_parker(TPARK_SPIN_ADAPTIVE);
+    unparks = 2;
 }
 
 static void start_self(void)
@@ -384,7 +424,101 @@ static void start_shared(void)
     p = new_parker(TPARK_SHARED);
     unparks = 1;
 }
+
+static void start_shared_two(void)
+{
+    p = new_parker(TPARK_SHARED);
+    unparks = 2;
+}
+
+/* As a process that dies between the halves of its unpark. */
+static void send_0_without_wake(void)
+{
+    atomic_store_explicit(&sent[0], 1, memory_order_relaxed);
+    replaced[0] = tpark_notify(p);
+}
 #endif
+
+/* ----------------------------------------------------------------------------- owners that spin */
+
+/*
+ * A tick of the model's clock is 25 us. SPIN_US: before LONG_NS are over. LONG_NS: a precise owner
+ * sleeps first. NEAR_NS: it does not, and whoever spins for LONG_SPIN_US is stopped.
+ */
+enum { SPIN_US = 60, LONG_SPIN_US = 300, NEAR_NS = 100000, LONG_NS = 300000 };
+
+static void start_fixed(void)
+{
+    p = new_parker(TPARK_SPIN_FIXED_US(SPIN_US));
+    unparks = 1;
+}
+
+static void start_fixed_static(void)
+{
+    p = malloc(sizeof *p);
+    *p = (struct tpark)TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(SPIN_US));
+    unparks = 1;
+}
+
+static void start_fixed_two(void)
+{
+    p = new_parker(TPARK_SPIN_FIXED_US(SPIN_US));
+    unparks = 2;
+}
+
+static void start_fixed_long(void)
+{
+    p = new_parker(TPARK_SPIN_FIXED_US(LONG_SPIN_US));
+    unparks = 1;
+}
+
+static void start_precise(void)
+{
+    p = new_parker(TPARK_PRECISE);
+    unparks = 1;
+}
+
+static void start_precise_two(void)
+{
+    p = new_parker(TPARK_PRECISE);
+    unparks = 2;
+}
+
+static void start_precise_fixed(void)
+{
+    p = new_parker(TPARK_PRECISE | TPARK_SPIN_FIXED_US(SPIN_US));
+    unparks = 1;
+}
+
+static void park_until_near(void)
+{
+    const struct timespec deadline = deadline_in(NEAR_NS);
+    take(tpark_park_until(p, &deadline), &deadline);
+}
+
+static void park_until_long(void)
+{
+    const struct timespec deadline = deadline_in(LONG_NS);
+    take(tpark_park_until(p, &deadline), &deadline);
+}
+
+static void receive_until_long(void)
+{
+    const struct timespec deadline = deadline_in(LONG_NS);
+    receive_until(&deadline);
+}
+
+static void park_until_long_and_free(void)
+{
+    park_until_long();
+#if TPARK_BACKEND_FUTEX
+    /* A park that gave up leaves its unpark to come. */
+    if (taken) {
+        delete (p);
+        is_freed = true;
+    }
+#endif
+}
 
 /* ------------------------------------------------------------------------ handles and wakers -- */
 
@@ -766,7 +900,33 @@ const struct scenario scenarios[] = {
      {park_until, unpark_with_message}},
     {"shared-notify-wake", UNTIMED, 2, 4, start_shared, settle_and_free,
      {park_for_message, notify_and_wake}},
+    {"shared-no-wake", UNTIMED, 2, 4, start_shared_two, settle_messages,
+     {receive, send_0_without_wake, send_1}},
 #endif
+
+    {"fixed-1", TICKING, 2, 4, start_fixed, settle_and_free,
+     {park_for_message, unpark_with_message}},
+    {"fixed-1-static", TICKING, 2, 4, start_fixed_static, settle_and_free,
+     {park_for_message, unpark_with_message}},
+    {"fixed-1-free", TICKING, 2, 4, start_fixed, free_rest, {park_and_free, unpark_with_message}},
+    {"fixed-2", TICKING, 1, 2, start_fixed_two, settle_messages, {receive, send_0, send_1}},
+    {"fixed-until", TICKING, 1, 3, start_fixed, settle_and_free,
+     {park_until_long, unpark_with_message}},
+    {"fixed-until-near", TICKING, 1, 3, start_fixed_long, settle_and_free,
+     {park_until_near, unpark_with_message}},
+    {"adaptive-pair", TICKING, 1, 2, start_learning, free_rest_of_pair, {pong_and_free, ping}},
+    {"adaptive-two-parks", TICKING, 1, 2, start_learning_two, settle_and_free,
+     {receive_twice, send_0, send_1}},
+    {"precise-1", TICKING, 1, 3, start_precise, settle_and_free,
+     {park_until_long, unpark_with_message}},
+    {"precise-near", TICKING, 1, 3, start_precise, settle_and_free,
+     {park_until_near, unpark_with_message}},
+    {"precise-1-free", TICKING, 1, 3, start_precise, free_rest,
+     {park_until_long_and_free, unpark_with_message}},
+    {"precise-2", TICKING, 1, 2, start_precise_two, settle_messages,
+     {receive_until_long, send_0, send_1}},
+    {"precise-fixed", TICKING, 1, 3, start_precise_fixed, settle_and_free,
+     {park_until_long, unpark_with_message}},
 
     {"handle-1", UNTIMED, 2, 4, start_unparker, NULL, {owner_reads_and_frees, unpark_and_free_0}},
     {"handle-clone", UNTIMED, 2, 4, start_unparker, NULL,

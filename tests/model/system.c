@@ -6,10 +6,17 @@
  * Time stands still until a deadline is due: a sleep may expire at any moment, which takes the
  * clock to its deadline, and a look at the clock may find that the deadline of the thread's last
  * sleep has come. So a park that gives up does so exactly at its deadline.
+ *
+ * An owner that spins until a time would then spin for ever. So in the scenarios of that kind each
+ * look finds the clock a tick later than the same thread's last look, and looks of different
+ * threads still commute: each thread's time goes on by itself, but none is behind a deadline that
+ * has come. Threads whose times differ are a machine whose notes mislead, which must do no harm.
+ * The tick is that large so that the longest spin, of TPARK_PRECISE, has few looks.
  */
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +27,12 @@
 
 #include "model.h"
 
-/* So late in a second that the sum of the nanoseconds has a carry. */
-#define START_NS INT64_C(1000999999000)
+/*
+ * So late in a second that the sum of the nanoseconds has a carry; and where the clock ticks, so
+ * that the nanoseconds of a deadline less the margin of TPARK_PRECISE have a borrow, too.
+ */
+#define START_NS (INT64_C(1001000000000) - (scenario_time_stands_still ? 1000 : 250000))
+#define TICK_NS INT64_C(25000)
 
 enum { OBJECTS = 16, SYS_FUTEX_WAIT = SYS_pidfd_open + 21, FUTEX2_U32 = 2 };
 
@@ -262,12 +273,32 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 {
     if (id != CLOCK_MONOTONIC)
         fail("thread %d: looks at another clock", running->id);
-    if (step(&(struct operation){
-            .object = {(uintptr_t)&now_ns}, .writes = {true}, .ways = ways_to_look}))
+    if (step(&(struct operation){.object = {(uintptr_t)&now_ns},
+                                 .writes = {ways_to_look(running) > 1},
+                                 .ways = ways_to_look}))
         now_ns = running->sleep.expires_ns;
-    *t = (struct timespec){.tv_sec = now_ns / NS_PER_S, .tv_nsec = now_ns % NS_PER_S};
-    done(CALLER, "looks at the clock: %lld ns", (long long)(now_ns - START_NS));
+    int64_t time_ns = now_ns;
+    if (!scenario_time_stands_still)
+        time_ns = (running->time_ns > now_ns ? running->time_ns : now_ns) + TICK_NS;
+    running->time_ns = time_ns;
+    *t = (struct timespec){.tv_sec = time_ns / NS_PER_S, .tv_nsec = time_ns % NS_PER_S};
+    done(CALLER, "looks at the clock: %lld ns", (long long)(time_ns - START_NS));
     return 0;
+}
+
+/* Each thread has a CPU of its own, whether or not the machine has as many. */
+int __wrap_sched_getcpu(void);
+int __wrap_sched_getcpu(void)
+{
+    return running->id;
+}
+
+long __wrap_sysconf(int);
+long __wrap_sysconf(int name)
+{
+    if (name != _SC_NPROCESSORS_ONLN)
+        fail("thread %d: sysconf(%d)", running->id, name);
+    return THREADS;
 }
 
 /* ---------------------------------------------------------------------------------- pthreads -- */

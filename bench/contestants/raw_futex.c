@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The limit of sleeping: futex(2) by hand, inlined, without any of the checks of a library. */
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../contestant.h"
+#include "deadline.h"
+
+enum { EMPTY, PARKED, TOKEN };
+
+struct parker {
+    _Atomic uint32_t state;
+};
+
+static int init(void *p)
+{
+    atomic_init(&((struct parker *)p)->state, EMPTY);
+    return 0;
+}
+
+static void destroy(void *p)
+{
+    (void)p;
+}
+
+static inline bool replace(struct parker *p, uint32_t old, uint32_t new)
+{
+    return atomic_compare_exchange_strong_explicit(&p->state, &old, new, memory_order_acq_rel,
+                                                   memory_order_relaxed);
+}
+
+static inline void unpark(struct parker *p)
+{
+    if (atomic_exchange_explicit(&p->state, TOKEN, memory_order_acq_rel) == PARKED)
+        syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static inline void park(struct parker *p)
+{
+    while (!replace(p, TOKEN, EMPTY)) {
+        replace(p, EMPTY, PARKED);
+        syscall(SYS_futex, &p->state, FUTEX_WAIT_PRIVATE, PARKED, NULL, NULL, 0);
+    }
+}
+
+static inline bool park_timeout(struct parker *p, uint64_t timeout_ns)
+{
+    if (replace(p, TOKEN, EMPTY))
+        return true;
+    if (timeout_ns == 0)
+        return false;
+    if (!replace(p, EMPTY, PARKED))
+        return replace(p, TOKEN, EMPTY);
+    const struct timespec deadline = deadline_in(timeout_ns);
+    syscall(SYS_futex, &p->state, FUTEX_WAIT_BITSET_PRIVATE, PARKED, &deadline, NULL,
+            FUTEX_BITSET_MATCH_ANY);
+    return atomic_exchange_explicit(&p->state, EMPTY, memory_order_acquire) == TOKEN;
+}
+
+CONTESTANT_CALLS
+
+extern const struct contestant contestant_raw_futex;
+const struct contestant contestant_raw_futex = {
+    .name = "raw-futex",
+    .what = "limit: a hand-written loop of futex(2) calls, inlined",
+    .size = sizeof(struct parker),
+    .init = init,
+    .destroy = destroy,
+    .park = call_park,
+    .unpark = call_unpark,
+    .park_timeout = call_park_timeout,
+    .repeat_pair = repeat_pair,
+    .repeat_unpark = repeat_unpark,
+    .repeat_poll = repeat_poll,
+};

@@ -1,0 +1,180 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs tpark-bench and bench/compare as a user does, mistakes included."""
+import csv
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.dom.minidom
+
+BENCH = sys.argv.pop(1)
+COMPARE = sys.argv.pop(1)
+FAST = ['--quick', '--measure', 'A', '--only', 'sem']
+
+
+def bench(*options, cpu=None, path=None):
+    environment = dict(os.environ, **({'PATH': path} if path is not None else {}))
+    pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
+    return subprocess.run([BENCH, *options], capture_output=True, text=True, timeout=120,
+                          env=environment, preexec_fn=pin, check=False)
+
+
+class Bench(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(self.scratch.cleanup)
+        self.directory = pathlib.Path(self.scratch.name)
+
+    def assert_one_line(self, result, *words):
+        lines = result.stderr.splitlines()
+        self.assertEqual(len(lines), 1, result.stderr)
+        for word in words:
+            self.assertIn(word, lines[0])
+
+    def test_lists_everything(self):
+        result = bench('--list')
+        self.assertEqual(result.returncode, 0)
+        for name in ('tpark-futex', 'tpark-pthread', 'raw-futex', 'spin', 'sem', 'mutex-cond',
+                     'eventfd', 'urcu-futex', 'urcu-call-rcu', 'rust-park', 'cxx-semaphore',
+                     'cxx-atomic-wait', 'nsync', 'ck-ec'):
+            self.assertIn(f'  {name} ', result.stdout)
+        for letter in 'ABCDEFGHIJ':
+            self.assertIn(f'\n  {letter}  ', result.stdout)
+
+    def test_table_has_contestants_limit_and_null_pair(self):
+        result = bench(*FAST)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for name in ('sem', 'raw-locked', '(null pair)'):
+            self.assertRegex(result.stdout, rf'(?m)^  {name.replace("(", ".").replace(")", ".")} +\d')
+        self.assertNotIn('eventfd', result.stdout)
+
+    def test_files(self):
+        result = bench('--quick', '--measure', 'EH', '--only', 'sem,urcu-call-rcu',
+                       '--json', f'{self.directory}/r.json', '--csv', f'{self.directory}/r.csv')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        root = json.loads((self.directory / 'r.json').read_text())
+        self.assertIn('kernel', root['about'])
+        wake = next(s for s in root['sections'] if s['measurement'] == 'E')
+        entry = next(e for e in wake['entries'] if e['contestant'] == 'sem')
+        column = entry['columns']['wake']
+        self.assertEqual(len(column['rounds']), wake['rounds'])
+        self.assertLessEqual(column['p10'], column['p50'])
+        self.assertLessEqual(column['p99.9'], column['max'])
+        with open(self.directory / 'r.csv', encoding='utf-8', newline='') as file:
+            rows = list(csv.DictReader(file))
+        row = next(r for r in rows if (r['measurement'], r['section'], r['contestant'],
+                                       r['column']) == ('E', 'light', 'sem', 'wake'))
+        self.assertAlmostEqual(float(row['p50']), column['p50'], delta=column['p50'] * 1e-4)
+        same = subprocess.run([COMPARE, self.directory / 'r.json', self.directory / 'r.json'],
+                              capture_output=True, text=True, check=True)
+        self.assertIn('no change beyond the noise', same.stdout)
+
+    def test_pictures(self):
+        if subprocess.run(['which', 'gnuplot'], capture_output=True, check=False).returncode:
+            self.skipTest('no gnuplot')
+        result = bench('--quick', '--measure', 'EH', '--only', 'sem', '--plot',
+                       f'{self.directory}/new')
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for name in ('wake-light.svg', 'wake-deep.svg', 'overshoot.svg'):
+            picture = xml.dom.minidom.parse(str(self.directory / 'new' / name))
+            self.assertIn('sem', picture.documentElement.toxml())
+
+    def test_unknown_contestant(self):
+        result = bench('--quick', '--measure', 'A', '--only', 'sem,nonsense')
+        self.assert_one_line(result, 'nonsense')
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('sem', result.stdout)
+
+    def test_unknown_measurement(self):
+        result = bench(*FAST[:2], 'AZ', *FAST[3:])
+        self.assert_one_line(result, 'Z')
+        self.assertEqual(result.returncode, 1)
+        self.assertIn('fast pair', result.stdout)
+
+    def test_unwritable_files(self):
+        for option in ('--json', '--csv', '--plot'):
+            with self.subTest(option):
+                result = bench(*FAST, option, '/nonexistent/there')
+                self.assert_one_line(result, '/nonexistent/there', 'No such file')
+                self.assertEqual(result.returncode, 1)
+                self.assertIn('(null pair)', result.stdout)
+
+    def test_full_disk(self):
+        for option in ('--json', '--csv'):
+            with self.subTest(option):
+                result = bench(*FAST, option, '/dev/full')
+                self.assert_one_line(result, '/dev/full', 'No space left')
+                self.assertEqual(result.returncode, 1)
+
+    def test_no_gnuplot(self):
+        result = bench(*FAST, '--plot', str(self.directory / 'p'), path='')
+        self.assert_one_line(result, 'gnuplot')
+        self.assertIn('(null pair)', result.stdout)
+
+    def test_one_cpu(self):
+        cpu = min(os.sched_getaffinity(0))
+        result = bench('--quick', '--measure', 'DE', '--only', 'sem', cpu=cpu)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn('left out, since it needs 2 CPUs', result.stdout)
+        self.assertRegex(result.stdout, r'ping-pong on one core\n')
+        self.assertRegex(result.stdout, r'(?m)^  sem +\d')
+
+
+class Compare(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(self.scratch.cleanup)
+
+    def result(self, name, slower=1.0, null=1.0, machine=1.0):
+        """A result in which the contestant is twice as slow as the limit, times `slower`."""
+        wobble = [1 + 0.001 * (i % 5) for i in range(15)]
+
+        def entry(contestant, is_null, factor):
+            ratios = sorted(factor * w for w in wobble)
+            return {'contestant': contestant, 'null_pair': is_null, 'columns': {'time': {
+                'unit': 'ns', 'ratio': [ratios[7], ratios[3], ratios[11]],
+                'rounds': [100 * machine * factor * w for w in wobble]}}}
+
+        path = pathlib.Path(self.scratch.name) / name
+        path.write_text(json.dumps({'about': {'kernel': 'x'}, 'sections': [{
+            'measurement': 'A', 'section': '', 'title': 'fast pair', 'limit': 'raw',
+            'disturbed': False, 'entries': [entry('raw', False, 1), entry('raw', True, null),
+                                            entry('c', False, 2 * slower)]}]}))
+        return path
+
+    def compare(self, a, b):
+        return subprocess.run([COMPARE, a, b], capture_output=True, text=True, check=False)
+
+    def test_reports_what_changed(self):
+        out = self.compare(self.result('a'), self.result('b', slower=1.3)).stdout
+        self.assertRegex(out, r'c +time +2\.\d+ -> 2\.\d+ +x raw +\+30\.0 %')
+        self.assertNotIn('raw  ', out.replace('x raw', ''))
+
+    def test_ignores_noise(self):
+        out = self.compare(self.result('a'), self.result('b', slower=1.001)).stdout
+        self.assertIn('no change', out)
+
+    def test_ignores_what_the_null_pair_does_too(self):
+        out = self.compare(self.result('a'), self.result('b', slower=1.1, null=1.2)).stdout
+        self.assertIn('no change', out)
+
+    def test_a_slower_machine_is_no_slower_contestant(self):
+        out = self.compare(self.result('a'), self.result('b', machine=1.5)).stdout
+        self.assertRegex(out, r'raw +time +\S+ -> \S+ +ns +\+50\.0 %')
+        self.assertNotRegex(out, r'(?m)^  c ')
+
+    def test_bad_input(self):
+        bad = pathlib.Path(self.scratch.name) / 'bad'
+        bad.write_text('{"sections": 3}')
+        for path in (bad, '/nonexistent'):
+            result = self.compare(path, self.result('a'))
+            self.assertEqual(result.returncode, 1)
+            self.assertEqual(len(result.stderr.splitlines()), 1)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* sync_wait() of every kind of awaitable, resumed here or by another thread. */
+#include <tpark.hpp>
+
+#if !TPARK_HAS_SYNC_WAIT
+#include <cstdio>
+
+int main()
+{
+    std::puts("this compiler has no C++20 coroutines");
+    return 77;
+}
+#else
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "check.hpp"
+
+using tparkxx::sync_wait;
+
+namespace
+{
+
+/* Resumes the coroutine in a thread of its own, and gives it what get() returns. */
+template <class Get> struct elsewhere {
+    Get get;
+    std::thread::id caller = std::this_thread::get_id();
+    std::thread thread{};
+
+    bool await_ready() const noexcept
+    {
+        return false;
+    }
+    void await_suspend(std::coroutine_handle<> h)
+    {
+        thread = std::thread([h] { h.resume(); });
+    }
+    decltype(auto) await_resume()
+    {
+        CHECK(std::this_thread::get_id() != caller);
+        return get();
+    }
+    ~elsewhere()
+    {
+        if (thread.joinable())
+            thread.join();
+    }
+};
+template <class Get> elsewhere(Get) -> elsewhere<Get>;
+
+struct ready {
+    int value;
+
+    bool await_ready() const noexcept
+    {
+        return true;
+    }
+    void await_suspend(std::coroutine_handle<>) const noexcept
+    {
+    }
+    int await_resume() const noexcept
+    {
+        return value;
+    }
+};
+
+struct with_member {
+    ready operator co_await() const noexcept
+    {
+        return {2};
+    }
+};
+
+struct with_free_function {
+};
+ready operator co_await(with_free_function) noexcept
+{
+    return {3};
+}
+
+void a_ready_awaitable_gives_its_value()
+{
+    CHECK(sync_wait(ready{1}) == 1);
+    ready r{4};
+    CHECK(sync_wait(r) == 4);
+    CHECK(sync_wait(with_member{}) == 2);
+    CHECK(sync_wait(with_free_function{}) == 3);
+}
+
+void another_thread_may_resume_it()
+{
+    for (int i = 0; i < 500; i++)
+        CHECK(sync_wait(elsewhere{[i] { return i; }}) == i);
+    bool was_called = false;
+    sync_wait(elsewhere{[&] { was_called = true; }});
+    CHECK(was_called);
+}
+
+void results_keep_their_kind()
+{
+    std::string text = "text";
+    static_assert(
+        std::is_same_v<decltype(sync_wait(elsewhere{[&]() -> std::string & { return text; }})),
+                       std::string &>);
+    CHECK(&sync_wait(elsewhere{[&]() -> std::string & { return text; }}) == &text);
+    const std::string moved =
+        sync_wait(elsewhere{[&]() -> std::string && { return std::move(text); }});
+    CHECK(moved == "text" && text.empty());
+    const auto owned = sync_wait(elsewhere{[] { return std::make_unique<int>(5); }});
+    CHECK(*owned == 5);
+}
+
+void an_exception_ends_the_wait()
+{
+    try {
+        sync_wait(elsewhere{[]() -> int { throw std::runtime_error("awaited"); }});
+        CHECK(false);
+    } catch (const std::runtime_error &) {
+    }
+}
+
+void waits_may_nest()
+{
+    CHECK(sync_wait(elsewhere{[] {
+              tparkxx::this_thread::get_unparker().unpark();
+              const int inner = sync_wait(elsewhere{[] { return 6; }});
+              tparkxx::this_thread::park(); /* the token is still there */
+              return inner;
+          }}) == 6);
+}
+
+} /* namespace */
+
+int main()
+{
+    a_ready_awaitable_gives_its_value();
+    another_thread_may_resume_it();
+    results_keep_their_kind();
+    an_exception_ends_the_wait();
+    waits_may_nest();
+}
+#endif
