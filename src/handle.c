@@ -41,7 +41,10 @@ static struct inner *of_unparker(const struct tpark_unparker *u)
 
 static struct tpark_unparker *add_reference(struct inner *inner, const char *function)
 {
-    /* Half the range is far from zero, however many threads get here before one aborts. */
+    /*
+     * Relaxed, and pairs with nothing: the caller holds a reference. Half the range is far from
+     * zero, however many threads get here before one aborts.
+     */
     if (atomic_fetch_add_explicit(&inner->references, 1, memory_order_relaxed) >= INT32_MAX)
         tpark_misuse(function, "the reference count overflows");
     return (struct tpark_unparker *)inner;
