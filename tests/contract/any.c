@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* One thread that parks on several parkers at once. */
+#ifndef SYS_futex_waitv /* musl 1.2.3 */
+#define SYS_futex_waitv (SYS_pidfd_open + 15)
+#endif
+
 #include "support.h"
 
 #if !TPARK_HAS_FUTEX_WORD
