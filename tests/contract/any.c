@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* One thread that parks on several parkers at once. */
-#ifndef SYS_futex_waitv /* musl 1.2.3 */
-#define SYS_futex_waitv (SYS_pidfd_open + 15)
-#endif
-
 #include "support.h"
 
 #if !TPARK_HAS_FUTEX_WORD
@@ -25,6 +21,10 @@ TEST(park_any, is_there_with_the_futex_backend_alone)
 #include <unistd.h>
 
 #include "wrap.h"
+
+#ifndef SYS_futex_waitv /* musl 1.2.3 */
+#define SYS_futex_waitv (SYS_pidfd_open + 15)
+#endif
 
 static const struct timespec long_past = {.tv_sec = -1, .tv_nsec = 0};
 static const int64_t hour = 3600 * 1000 * (int64_t)MS;
