@@ -148,7 +148,11 @@ static struct {
 } table[1 << SLOT_BITS];
 
 /* Where it takes a lock to write a note, a signal handler may not: there the table stays empty. */
-static const bool has_notes = ATOMIC_LLONG_LOCK_FREE == 2;
+static bool has_notes(void)
+{
+    /* ATOMIC_LLONG_LOCK_FREE is about long long, which i386 aligns to 4 bytes only. */
+    return __atomic_always_lock_free(sizeof(uint64_t), NULL);
+}
 
 /* Fibonacci hashing: the upper bits depend on all bits of the address. */
 static uint64_t hash(const struct tpark *p)
@@ -172,7 +176,7 @@ void tpark_spin_leave_note(const struct tpark *p)
     const uint64_t cpu = (uint64_t)sched_getcpu() & cpu_mask;
     const uint64_t note = now_ns() << TIME_SHIFT | cpu << TAG_BITS | tag_of(h);
     /* Pairs with nothing: see the top of this file. */
-    if (has_notes)
+    if (has_notes())
         atomic_store_explicit(slot_of(h), note, memory_order_relaxed);
 }
 
