@@ -86,10 +86,16 @@ WRAP(int, clock_gettime, clockid_t clock, struct timespec *t)
 #define SYS_futex_wait (SYS_pidfd_open + 21)
 #endif
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv (SYS_pidfd_open + 15)
+#endif
+
 static enum call kind_of(long number, long operation)
 {
     if (number == SYS_futex_wait)
         return FUTEX_WAIT_2;
+    if (number == SYS_futex_waitv)
+        return FUTEX_WAITV;
     bool is_futex = number == SYS_futex;
 #ifdef SYS_futex_time64
     if (is_futex)

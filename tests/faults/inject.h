@@ -17,6 +17,7 @@ enum call {
     FUTEX_WAIT_2, /* futex_wait(2) */
     FUTEX_SLEEP,  /* futex(2), FUTEX_WAIT_BITSET */
     FUTEX_ROUSE,  /* futex(2), FUTEX_WAKE */
+    FUTEX_WAITV,  /* futex_waitv(2) */
 #ifdef SYS_futex_time64
     OLD_FUTEX, /* futex(2) with 32-bit time */
 #endif
