@@ -277,10 +277,10 @@ spin('spins-beyond-the-deadline', 'budget_end < deadline_ns ? budget_end : deadl
 spin('note-read-in-the-parker', 'const uint64_t h = hash(p);\n    const uint64_t cpu',
      'const uint64_t h = hash(p) + (p->flags >> 15);\n    const uint64_t cpu',
      expected='model-futex')
-spin('note-written-to-the-parker', '    if (has_notes)\n',
-     '    ((struct tpark *)(uintptr_t)p)->spin = 0;\n    if (has_notes)\n',
+spin('note-written-to-the-parker', '    if (has_notes())\n',
+     '    ((struct tpark *)(uintptr_t)p)->spin = 0;\n    if (has_notes())\n',
      expected='model-futex')
-spin('note-never-written', 'if (has_notes)', 'if (false)')
+spin('note-never-written', 'if (has_notes())', 'if (false)')
 spin('note-not-wanted', 'return policy_of(flags) == TPARK_SPIN_ADAPTIVE;', 'return false;')
 spin('note-of-anybody', '!is_ours || same_cpu', 'same_cpu')
 spin('note-of-the-own-cpu', '!is_ours || same_cpu', '!is_ours')
