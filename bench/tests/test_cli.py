@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Runs tpark-bench and bench/compare as a user does, mistakes included."""
+"""Runs tpark-bench, bench/compare and bench/bars as a user does, mistakes included."""
 import csv
 import json
 import os
@@ -13,6 +13,7 @@ import xml.dom.minidom
 
 BENCH = sys.argv.pop(1)
 COMPARE = sys.argv.pop(1)
+BARS = sys.argv.pop(1)
 FAST = ['--quick', '--measure', 'A', '--only', 'sem']
 
 
@@ -174,6 +175,47 @@ class Compare(unittest.TestCase):
             result = self.compare(path, self.result('a'))
             self.assertEqual(result.returncode, 1)
             self.assertEqual(len(result.stderr.splitlines()), 1)
+
+
+class Bars(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(self.scratch.cleanup)
+
+    def bars(self, times, disturbed=False):
+        """Of a ping-pong between two cores. times: of a round trip, by contestant and round."""
+        def entry(contestant, rounds):
+            return {'contestant': contestant, 'null_pair': False, 'columns': {
+                'time': {'rounds': rounds},
+                'sleeps': {'rounds': [2 if time > 1000 else 0 for time in rounds]}}}
+
+        path = pathlib.Path(self.scratch.name) / 'result'
+        path.write_text(json.dumps({'sections': [{
+            'measurement': 'D', 'section': 'two-cores', 'disturbed': disturbed,
+            'entries': [entry(*item) for item in times.items()]}]}))
+        result = subprocess.run([BARS, path], capture_output=True, text=True, check=False)
+        rows = [line for line in result.stdout.splitlines() if not line.endswith('not measured |')]
+        return result.returncode, rows[2:]
+
+    def test_an_interval_that_contains_the_bar_reaches_it(self):
+        wide = [100 * (1 + 0.05 * (i % 5)) for i in range(15)]
+        status, rows = self.bars({'tpark-futex': [1.09 * t for t in wide], 'spin': [100] * 15})
+        self.assertEqual(status, 0)
+        self.assertRegex(rows[0], r'time, times spin \| 1.2 \| 1.14 to 1.25 \| 1.15 \| reached \|')
+
+    def test_an_interval_above_the_bar_misses_it(self):
+        status, rows = self.bars({'tpark-futex': [116] * 15, 'spin': [100] * 15})
+        self.assertEqual(status, 1)
+        self.assertRegex(rows[0], r'1.15 \| missed \|')
+
+    def test_compares_with_the_fastest_that_sleeps_in_the_rounds_in_which_it_did(self):
+        _, rows = self.bars({'tpark-futex': [100] * 15, 'slow': [50000] * 15,
+                             'fast': [20000] * 14 + [200], 'spin': [100] * 15})
+        self.assertRegex(rows[1], r'fastest that sleeps \| 0.005 \| 0.005 to 0.005 ')
+
+    def test_says_which_section_was_disturbed(self):
+        _, rows = self.bars({'tpark-futex': [100] * 15, 'spin': [100] * 15}, disturbed=True)
+        self.assertRegex(rows[0], r'reached, disturbed \|$')
 
 
 if __name__ == '__main__':
