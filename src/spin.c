@@ -64,13 +64,22 @@ static inline bool has_changed(struct tpark *p)
     return atomic_load_explicit(tpark_state_word(p), memory_order_relaxed) != TPARK_EMPTY;
 }
 
-/* Looks at the clock each time: that takes no longer than a pause, and bounds the time by time. */
-static bool spin_until(struct tpark *p, uint64_t end_ns)
+static bool look(struct tpark *p, int times)
 {
-    do {
+    for (; times; times--) {
         if (has_changed(p))
             return true;
         relax();
+    }
+    return false;
+}
+
+/* looks: how many to one reading of the clock. */
+static bool spin_until(struct tpark *p, uint64_t end_ns, int looks)
+{
+    do {
+        if (look(p, looks))
+            return true;
     } while (now_ns() < end_ns);
     return has_changed(p); /* a token wins over a deadline */
 }
@@ -114,19 +123,27 @@ static bool has_one_cpu(void)
     return count == 1;
 }
 
+/*
+ * To read the clock takes as long as a pause, and the owner is blind meanwhile: half of what a
+ * hand-over between two cores takes. So it looks that often in between, and before the first time.
+ */
+enum { LOOKS = 8 };
+
 bool tpark_spin_first(struct tpark_spin *spin, struct tpark *p, const struct timespec *deadline)
 {
     const unsigned policy = policy_of(p->flags);
     spin->learns = policy == TPARK_SPIN_ADAPTIVE;
     if (policy == TPARK_SPIN_NEVER || (policy == TPARK_SPIN_FIXED && has_one_cpu()))
         return false;
+    if (p->spin && look(p, LOOKS))
+        return true;
     spin->start_ns = now_ns();
     spin->cpu = spin->learns ? sched_getcpu() : 0;
     if (p->spin == 0)
         return false;
     const uint64_t budget_end = spin->start_ns + (uint64_t)p->spin * NS_PER_US;
     const uint64_t deadline_ns = deadline ? to_ns(deadline) : UINT64_MAX;
-    return spin_until(p, budget_end < deadline_ns ? budget_end : deadline_ns);
+    return spin_until(p, budget_end < deadline_ns ? budget_end : deadline_ns, LOOKS);
 }
 
 /* ----------------------------------------------------------------------------- the evidence -- */
@@ -249,5 +266,5 @@ void tpark_spin_learn_lateness(const struct timespec *alarm)
 
 bool tpark_spin_last(struct tpark *p, const struct timespec *deadline)
 {
-    return spin_until(p, to_ns(deadline));
+    return spin_until(p, to_ns(deadline), 1);
 }

@@ -297,8 +297,8 @@ spin('alarm-at-the-deadline',
 spin('alarm-without-borrow', '    if (alarm.tv_nsec < 0) {', '    if (false) {',
      expected='model-futex')
 spin('alarm-in-the-next-second', '        alarm.tv_sec--;\n', '')
-spin('last-spin-is-short', 'return spin_until(p, to_ns(deadline));',
-     'return spin_until(p, to_ns(deadline) - 50 * NS_PER_US);')
+spin('last-spin-is-short', 'return spin_until(p, to_ns(deadline), 1);',
+     'return spin_until(p, to_ns(deadline) - 50 * NS_PER_US, 1);')
 
 # -------------------------------------------------------------------------------- backend_futex.c
 
