@@ -260,7 +260,7 @@ void tpark_spin_learn_lateness(const struct timespec *alarm)
     const uint64_t late = now_ns() - to_ns(alarm);
     const uint32_t margin = atomic_load_explicit(&margin_ns, memory_order_relaxed);
     const uint32_t target = late < MAX_MARGIN_NS ? (uint32_t)late : MAX_MARGIN_NS;
-    atomic_store_explicit(&margin_ns, target > margin ? target : margin - (margin - target) / 64,
+    atomic_store_explicit(&margin_ns, target > margin ? target : margin - (margin - target) / 256,
                           memory_order_relaxed);
 }
 
