@@ -208,25 +208,39 @@ TEST(never_policy, sleeps_without_a_look_at_the_clock)
 
 TEST(fixed_policy, takes_a_token_that_comes_in_time_without_ever_being_parked)
 {
-    if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
-        SKIP("nobody spins on the only CPU");
     struct tpark p;
+    fake_cpus = 2;
     CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(1000)) == 0);
     unparks_at = 5;
     fake_time(&p, 100000);
     tpark_park(&p);
     real_time();
     CHECK(replaced == TPARK_EMPTY);
+    CHECK(readings == unparks_at); /* it did not wait for the end of its time */
     CHECK(system_calls == 0);
     CHECK(state_of(&p) == TPARK_EMPTY);
     tpark_destroy(&p);
 }
 
+TEST(fixed_policy, sleeps_at_once_where_there_is_one_cpu)
+{
+    struct tpark p;
+    fake_cpus = 1;
+    CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(65535)) == 0);
+    clocks_read = 0;
+    struct task owner;
+    start(&owner, park, &p);
+    wait_until_parked(&owner, &p);
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    join(&owner);
+    CHECK(clocks_read == 0);
+    tpark_destroy(&p);
+}
+
 TEST(fixed_policy, spins_for_its_time_and_no_longer)
 {
-    if (sysconf(_SC_NPROCESSORS_ONLN) == 1)
-        SKIP("nobody spins on the only CPU");
     struct tpark p;
+    fake_cpus = 2;
     CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(1000)) == 0);
     fake_time(&p, 100000);
     struct task owner;
@@ -242,6 +256,7 @@ TEST(fixed_policy, spins_for_its_time_and_no_longer)
 TEST(fixed_policy, does_not_spin_beyond_a_deadline)
 {
     struct tpark p;
+    fake_cpus = 2;
     CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(65535)) == 0);
     fake_time(&p, 100000);
     CHECK(tpark_park_timeout(&p, 1000000) == ETIMEDOUT);
@@ -543,4 +558,64 @@ TEST(precise, deadlines_take_little_processor_time)
     /* 2 ms are allowed; a spin would take the whole second. */
     CHECK(now_ns(CLOCK_THREAD_CPUTIME_ID) - before < 200 * (uint64_t)MS);
     tpark_destroy(&p);
+}
+
+#if TPARK_BACKEND_FUTEX
+static uint64_t sleep_ns; /* what passes in one sleep */
+
+static void sleep_in_fake_time(long number)
+{
+    (void)number;
+    system_calls++;
+    fake_clock_ns += sleep_ns;
+}
+
+/*
+ * How often a park sleeps that times out after so many us, if each sleep takes so long. The fake
+ * time is long past, so the system returns at once.
+ */
+static int count_sleeps(struct tpark *p, uint64_t timeout_us, uint64_t each_sleep_ns)
+{
+    system_calls = 0;
+    fake_time(p, 1);
+    fake_clock_ns = 1000000000;
+    sleep_ns = each_sleep_ns;
+    before_syscall = sleep_in_fake_time;
+    CHECK(tpark_park_timeout(p, timeout_us * 1000) == ETIMEDOUT);
+    real_time();
+    return system_calls;
+}
+#endif
+
+TEST(precise, deadlines_are_spun_for_100_us_at_most_however_late_a_sleep_was)
+{
+#if TPARK_BACKEND_FUTEX
+    static const uint64_t late_ns[] = {MS, 400 * (uint64_t)MS, 1300 * (uint64_t)MS, 3600000000000};
+    struct tpark p;
+    CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER) == 0);
+    for (size_t i = 0; i < sizeof late_ns / sizeof *late_ns; i++) {
+        CHECK(count_sleeps(&p, 200, late_ns[i]) > 0);
+        CHECK(count_sleeps(&p, 110, 20000) > 0);
+    }
+    tpark_destroy(&p);
+#else
+    SKIP("its sleeps cannot be watched");
+#endif
+}
+
+TEST(precise, deadlines_are_spun_for_about_as_long_as_sleeps_are_late)
+{
+#if TPARK_BACKEND_FUTEX
+    struct tpark p;
+    CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER) == 0);
+    CHECK(count_sleeps(&p, 60, 1000) == 0); /* nothing is known yet */
+    for (int i = 0; i < 400; i++)
+        CHECK(count_sleeps(&p, 200, 1000) > 0); /* each of them late by 1 us at most */
+    CHECK(count_sleeps(&p, 60, 1000) > 0);
+    CHECK(count_sleeps(&p, 200, MS) > 0); /* late */
+    CHECK(count_sleeps(&p, 60, 1000) == 0);
+    tpark_destroy(&p);
+#else
+    SKIP("its sleeps cannot be watched");
+#endif
 }

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 atomic_int allocations;
 atomic_int frees;
@@ -16,6 +17,7 @@ atomic_uint clocks_read;
 void (*on_clock)(void);
 uint64_t fake_clock_ns;
 int fake_cpu = -1;
+int fake_cpus;
 
 void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
@@ -27,6 +29,8 @@ int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __real_sched_getcpu(void);
 int __wrap_sched_getcpu(void);
+long __real_sysconf(int name);
+long __wrap_sysconf(int name);
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
@@ -76,4 +80,9 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 int __wrap_sched_getcpu(void)
 {
     return fake_cpu < 0 ? __real_sched_getcpu() : fake_cpu;
+}
+
+long __wrap_sysconf(int name)
+{
+    return name == _SC_NPROCESSORS_ONLN && fake_cpus ? fake_cpus : __real_sysconf(name);
 }

@@ -32,4 +32,7 @@ extern void (*on_clock)(void);
 /* The CPU on which the library runs, unless -1. */
 extern int fake_cpu;
 
+/* How many CPUs are online, unless 0. */
+extern int fake_cpus;
+
 #endif
