@@ -27,6 +27,7 @@ enum contestant_traits {
     USES_FILE = 1u << 7,    /* holds a file descriptor */
     WALL_CLOCK = 1u << 8,   /* its timeouts follow the wall clock */
     WORKER = 1u << 9,       /* no parker, but a sleeping thread of its own that runs functions */
+    TIMES_OUT = 1u << 10,   /* a limit of timeouts alone: else it is the same as another one */
 };
 
 struct contestant {

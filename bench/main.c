@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "harness.h"
@@ -204,7 +205,44 @@ static bool is_wanted(const struct options *options, const struct contestant *co
     return false;
 }
 
-/* Leaves out those that do not work here: a kernel, or a sandbox, without their system calls. */
+/* Parks, too, as far as one thread alone can. 0, or an error number. */
+static int try_out(const struct contestant *contestant)
+{
+    void *const parker = calloc(1, contestant->size);
+    const int error = parker ? contestant->init(parker) : ENOMEM;
+    if (error)
+        return error;
+    if (contestant->bind)
+        contestant->bind(parker);
+    if (contestant->park_timeout)
+        contestant->park_timeout(parker, 1000);
+    contestant->destroy(parker);
+    free(parker);
+    return 0;
+}
+
+/*
+ * Why a contestant does not work here, in a kernel or a sandbox without its system calls; NULL if
+ * it does. Tried out in a process of its own, since many a library gives up by abort().
+ */
+static const char *what_ails(const struct contestant *contestant)
+{
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child < 0)
+        return strerror(errno);
+    if (child == 0) {
+        alarm(10);
+        close(STDERR_FILENO); /* the parent says it, in one line */
+        _exit(try_out(contestant));
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status))
+        return strsignal(WTERMSIG(status));
+    return status ? strerror(WEXITSTATUS(status)) : NULL;
+}
+
 static size_t choose(struct options *options, const struct contestant **chosen)
 {
     size_t count = 0;
@@ -212,15 +250,11 @@ static size_t choose(struct options *options, const struct contestant **chosen)
         const struct contestant *const c = all_contestants[i];
         if (!is_wanted(options, c))
             continue;
-        void *const parker = calloc(1, c->size);
-        const int error = parker ? c->init(parker) : ENOMEM;
-        if (error) {
-            complain(options, c->name, strerror(error));
-        } else {
-            c->destroy(parker);
+        const char *const why = what_ails(c);
+        if (why)
+            complain(options, c->name, why);
+        else
             chosen[count++] = c;
-        }
-        free(parker);
     }
     return count;
 }

@@ -4,13 +4,12 @@
 bool fits_any(const struct contestant *contestant, const struct section *section)
 {
     (void)section;
-    return !(contestant->traits & WORKER);
+    return !(contestant->traits & (WORKER | TIMES_OUT));
 }
 
 bool fits_waiting(const struct contestant *contestant, const struct section *section)
 {
-    (void)section;
-    return !(contestant->traits & (CANNOT_WAIT | WORKER));
+    return fits_any(contestant, section) && !(contestant->traits & CANNOT_WAIT);
 }
 
 bool fits_sleeping(const struct contestant *contestant, const struct section *section)

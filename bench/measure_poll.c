@@ -5,8 +5,7 @@
 
 static bool fits(const struct contestant *contestant, const struct section *section)
 {
-    (void)section;
-    return contestant->repeat_poll != NULL;
+    return contestant->repeat_poll && fits_any(contestant, section);
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,

@@ -36,7 +36,8 @@ static void *time_out(void *argument)
 
 static bool fits(const struct contestant *contestant, const struct section *section)
 {
-    return contestant->park_timeout && fits_sleeping(contestant, section);
+    return contestant->traits & TIMES_OUT ||
+           (contestant->park_timeout && fits_sleeping(contestant, section));
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,

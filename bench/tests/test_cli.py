@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: MIT
 """Runs tpark-bench, bench/compare and bench/bars as a user does, mistakes included."""
 import csv
+import ctypes
+import errno
 import json
 import os
 import pathlib
+import platform
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,11 +21,32 @@ BARS = sys.argv.pop(1)
 FAST = ['--quick', '--measure', 'A', '--only', 'sem']
 
 
-def bench(*options, cpu=None, path=None):
+def bench(*options, path=None, within=None):
+    """within: a function that restricts the process before it runs the program."""
     environment = dict(os.environ, **({'PATH': path} if path is not None else {}))
-    pin = (lambda: os.sched_setaffinity(0, {cpu})) if cpu is not None else None
     return subprocess.run([BENCH, *options], capture_output=True, text=True, timeout=120,
-                          env=environment, preexec_fn=pin, check=False)
+                          env=environment, preexec_fn=within, check=False)
+
+
+# Numbers of x86-64.
+EVENTFD2, SCHED_SETAFFINITY, SCHED_SETSCHEDULER, FUTEX_WAIT_2 = 290, 203, 144, 455
+
+
+def refuse(number, error):
+    """Has the kernel fail a system call of this process and its children (seccomp)."""
+    def instruction(code, true, false, value):
+        return struct.pack('HBBI', code, true, false, value)
+
+    load, jump_if_equal, result = 0x20, 0x15, 0x06
+    program = ctypes.create_string_buffer(
+        instruction(load, 0, 0, 0) + instruction(jump_if_equal, 0, 1, number)
+        + instruction(result, 0, 0, 0x50000 | error) + instruction(result, 0, 0, 0x7fff0000))
+    header = ctypes.create_string_buffer(struct.pack('HxxxxxxP', 4, ctypes.addressof(program)))
+    no_new_privileges, set_seccomp, with_filter = 38, 22, 2
+    libc = ctypes.CDLL(None)
+    libc.prctl(no_new_privileges, 1, 0, 0, 0)
+    if libc.prctl(set_seccomp, with_filter, header, 0, 0):
+        raise OSError('no seccomp')
 
 
 class Bench(unittest.TestCase):
@@ -118,11 +143,27 @@ class Bench(unittest.TestCase):
 
     def test_one_cpu(self):
         cpu = min(os.sched_getaffinity(0))
-        result = bench('--quick', '--measure', 'DE', '--only', 'sem', cpu=cpu)
+        result = bench('--quick', '--measure', 'DE', '--only', 'sem',
+                       within=lambda: os.sched_setaffinity(0, {cpu}))
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn('left out, since it needs 2 CPUs', result.stdout)
         self.assertRegex(result.stdout, r'ping-pong on one core\n')
         self.assertRegex(result.stdout, r'(?m)^  sem +\d')
+
+    @unittest.skipUnless(platform.machine() == 'x86_64', 'the system calls have other numbers')
+    def test_refused_system_calls(self):
+        cases = [
+            (EVENTFD2, errno.ENOSYS, ['--measure', 'A', '--only', 'sem,eventfd'], 'eventfd'),
+            (FUTEX_WAIT_2, errno.ENOSYS, ['--measure', 'A', '--only', 'sem'], 'raw-futex-wait'),
+            (SCHED_SETAFFINITY, errno.EPERM, ['--measure', 'D', '--only', 'sem'], 'pin'),
+            (SCHED_SETSCHEDULER, errno.EPERM, ['--measure', 'A', '--only', 'sem', '--realtime'],
+             'real-time'),
+        ]
+        for number, error, options, word in cases:
+            with self.subTest(word):
+                result = bench('--quick', *options, within=lambda: refuse(number, error))
+                self.assert_one_line(result, word, os.strerror(error))
+                self.assertRegex(result.stdout, r'(?m)^  sem +\d')
 
 
 class Compare(unittest.TestCase):

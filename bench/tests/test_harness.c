@@ -264,6 +264,27 @@ static void interleaves_at_random(void)
     free_result(&r);
 }
 
+static void drift(const struct measurement *measurement, const struct section *section, double done,
+                  bool repeats)
+{
+    (void)measurement, (void)section, (void)repeats;
+    noise = 1 + done;
+}
+
+/* While the machine becomes slower, round by round: a round's median is of that round alone. */
+static void keeps_rounds_apart(void)
+{
+    struct harness harness = fake_harness();
+    harness.progress = drift;
+    struct result r = run(&harness, &measure_pair, 0);
+    for (size_t i = 0; i < r.rounds; i++) {
+        const double slowness = 1 + (double)i / (double)r.rounds;
+        CHECK(fabs(find(&r, "slow")->series[0].rounds[i] / (SLOW_COST * slowness) - 1) < 0.001);
+    }
+    noise = 1;
+    free_result(&r);
+}
+
 static void leaves_out_what_does_not_fit(void)
 {
     struct contestant one_shot = slow;
@@ -317,6 +338,7 @@ int main(void)
     intervals_cover_the_truth();
     repeats_what_was_disturbed();
     interleaves_at_random();
+    keeps_rounds_apart();
     leaves_out_what_does_not_fit();
     return failures != 0;
 }
