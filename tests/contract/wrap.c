@@ -82,6 +82,12 @@ int __wrap_sched_getcpu(void)
     return fake_cpu < 0 ? __real_sched_getcpu() : fake_cpu;
 }
 
+/* ThreadSanitizer asks before it can follow a call. */
+#if defined(__has_attribute)
+#if __has_attribute(disable_sanitizer_instrumentation)
+__attribute__((disable_sanitizer_instrumentation))
+#endif
+#endif
 long __wrap_sysconf(int name)
 {
     return name == _SC_NPROCESSORS_ONLN && fake_cpus ? fake_cpus : __real_sysconf(name);
