@@ -28,6 +28,8 @@ enum contestant_traits {
     WALL_CLOCK = 1u << 8,   /* its timeouts follow the wall clock */
     WORKER = 1u << 9,       /* no parker, but a sleeping thread of its own that runs functions */
     TIMES_OUT = 1u << 10,   /* a limit of timeouts alone: else it is the same as another one */
+    HAS_POLICY = 1u << 11,  /* its users choose whether it spins, or it chooses by itself */
+    NAPS = 1u << 12,        /* sleeps for 10 ms at a time where the waker is slow */
 };
 
 struct contestant {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "measure.h"
 
+#include <string.h>
+
 bool fits_any(const struct contestant *contestant, const struct section *section)
 {
     (void)section;
@@ -15,4 +17,11 @@ bool fits_waiting(const struct contestant *contestant, const struct section *sec
 bool fits_sleeping(const struct contestant *contestant, const struct section *section)
 {
     return fits_waiting(contestant, section) && !(contestant->traits & NEVER_SLEEPS);
+}
+
+bool fits_spinning(const struct contestant *contestant, const struct section *section)
+{
+    const bool may_spin = contestant->traits & (SPINS_FIRST | HAS_POLICY);
+    return fits_sleeping(contestant, section) && !(contestant->traits & NAPS) &&
+           (may_spin || strcmp(contestant->name, section->limit) == 0);
 }

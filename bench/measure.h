@@ -26,5 +26,7 @@ extern const struct measurement measure_idle;     /* N */
 bool fits_any(const struct contestant *contestant, const struct section *section);
 bool fits_waiting(const struct contestant *contestant, const struct section *section);
 bool fits_sleeping(const struct contestant *contestant, const struct section *section);
+/* Those that sleep at once do as the limit does, so it stands for them. */
+bool fits_spinning(const struct contestant *contestant, const struct section *section);
 
 #endif

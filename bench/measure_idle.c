@@ -49,7 +49,7 @@ static void *wake(void *argument)
 
 static bool fits(const struct contestant *contestant, const struct section *section)
 {
-    return fits_sleeping(contestant, section) && !(contestant->traits & ONE_SHOT);
+    return fits_spinning(contestant, section) && !(contestant->traits & ONE_SHOT);
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,
@@ -84,7 +84,8 @@ static const struct section sections[] = {
      .limit = "raw-futex",
      .parameter = 1000,
      .cpus = 2,
-     .ms = 30,
+     .ms = 100,
+     .only_full = true,
      .fits = fits,
      .run = run},
 };

@@ -104,7 +104,7 @@ static const struct column columns[] = {
     {                                                                                              \
         .key = key_, .title = #pairs " pairs, " what, .columns = columns, .limit = "raw-futex",    \
         .parameter = pairs, .variant = where + 2 * us, .cpus = 2, .ms = 40, .only_full = is_long,  \
-        .fits = fits_sleeping, .run = run                                                          \
+        .fits = fits_spinning, .run = run                                                          \
     }
 
 static const struct section sections[] = {
@@ -112,7 +112,7 @@ static const struct section sections[] = {
     SECTION(4, ANYWHERE, 0, "4", "free to move", false),
     SECTION(4, ANYWHERE, 5, "4-5us", "free to move, 5 us of work on each side", true),
     SECTION(8, ANYWHERE, 0, "8", "free to move", true),
-    SECTION(8, ANYWHERE, 5, "8-5us", "free to move, 5 us of work on each side", false),
+    SECTION(8, ANYWHERE, 5, "8-5us", "free to move, 5 us of work on each side", true),
 };
 
 const struct measurement measure_pairs = {

@@ -124,7 +124,9 @@ static const struct section sections[] = {
      .limit = "raw-futex",
      .cpus = 2,
      .fixed_n = 1,
-     .fits = fits_sleeping,
+     .max_rounds = 8,
+     .only_full = true,
+     .fits = fits_spinning,
      .run = run},
 };
 

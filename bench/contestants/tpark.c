@@ -43,6 +43,7 @@ extern const struct contestant CONTESTANT;
 const struct contestant CONTESTANT = {
     .name = NAME,
     .what = WHAT,
+    .traits = HAS_POLICY,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

@@ -70,7 +70,7 @@ extern const struct contestant contestant_urcu_wait;
 const struct contestant contestant_urcu_wait = {
     .name = "urcu-wait",
     .what = "liburcu's idiom for one-shot waiters, on its public urcu/futex.h (shared futexes)",
-    .traits = ONE_SHOT | SPINS_FIRST,
+    .traits = ONE_SHOT | SPINS_FIRST | NAPS,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,
