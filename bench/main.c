@@ -367,9 +367,9 @@ int main(int argc, char **argv)
 
     struct harness harness = {
         .rounds = options.is_quick ? 7 : 15,
-        .scale = options.is_quick ? 0.2 : 0.8,
+        .scale = options.is_quick ? 0.2 : 0.68,
         .seed = options.seed ? options.seed : 1,
-        .spare_ns = (uint64_t)(options.is_quick ? 4e9 : 40e9),
+        .spare_ns = (uint64_t)(options.is_quick ? 4e9 : 30e9),
         .max_load = 0.15,
         .other_cpu_ns = other_cpu_ns,
         .progress = show_progress,

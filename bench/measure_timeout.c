@@ -37,7 +37,7 @@ static void *time_out(void *argument)
 static bool fits(const struct contestant *contestant, const struct section *section)
 {
     return contestant->traits & TIMES_OUT ||
-           (contestant->park_timeout && fits_sleeping(contestant, section));
+           (contestant->park_timeout && fits_waiting(contestant, section));
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,
@@ -61,7 +61,7 @@ static const struct column columns[] = {{"overshoot", "overshoot", "us", SHOW_TA
 
 static const struct section sections[] = {
     SECTION(50, 10, "50us", "50 us", DEFAULT_SLACK, "as by default", true),
-    SECTION(100, 10, "100us", "100 us", DEFAULT_SLACK, "as by default", false),
+    SECTION(100, 30, "100us", "100 us", DEFAULT_SLACK, "as by default", false),
     SECTION(1000, 20, "1ms", "1 ms", DEFAULT_SLACK, "as by default", true),
     SECTION(10000, 30, "10ms", "10 ms", DEFAULT_SLACK, "as by default", true),
     SECTION(50, 10, "50us-1ns", "50 us", NO_SLACK, "1 ns", true),
