@@ -33,11 +33,15 @@ TEST(deadline, that_races_an_unpark_neither_loses_nor_invents_a_token)
     struct task unparker;
     start(&unparker, unpark_at_the_time, &duel);
     int in_time = 0;
+    /* How far beyond the deadline the unpark aims: back and forth over where the two meet. */
+    int64_t offset_ns = 0;
+    const int64_t first_step_ns = 1000;
+    const int64_t last_step_ns = 1024000;
+    int64_t step_ns = first_step_ns;
+    bool was_in_time = false;
     for (int round = 1; round <= ROUNDS; round++) {
         const uint64_t timeout_ns = 100000;
-        /* From 200 us before the deadline to 200 us after it. */
-        const uint64_t offset = (uint64_t)(round % 401) * 1000;
-        duel.fire_ns = monotonic_ns() + timeout_ns + offset - 200000;
+        duel.fire_ns = (uint64_t)((int64_t)(monotonic_ns() + timeout_ns) + offset_ns);
         duel.round = round;
         const int result = tpark_park_timeout(&duel.p, timeout_ns);
         CHECK(result == 0 || result == ETIMEDOUT);
@@ -46,11 +50,17 @@ TEST(deadline, that_races_an_unpark_neither_loses_nor_invents_a_token)
         const int left = tpark_try_park(&duel.p);
         CHECK((result == 0) + left == 1);
         CHECK(state_of(&duel.p) == TPARK_EMPTY);
-        in_time += result == 0;
+        if ((result == 0) != was_in_time)
+            step_ns = first_step_ns;
+        else if (step_ns < last_step_ns)
+            step_ns *= 2;
+        was_in_time = result == 0;
+        offset_ns += was_in_time ? step_ns : -step_ns;
+        in_time += was_in_time;
     }
     join(&unparker);
     tpark_destroy(&duel.p);
-    CHECK(in_time > 0 && in_time < ROUNDS); /* else the sweep met one side only */
+    CHECK(in_time > 0 && in_time < ROUNDS); /* else it met one side only */
 }
 
 /*
