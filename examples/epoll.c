@@ -50,15 +50,13 @@ struct server {
 
 static atomic_bool is_context_released;
 
-static void wake(void *argument)
+/* Woken in the futex, the owner is woken by the library. */
+static bool wake(void *argument)
 {
     struct context *context = argument;
     const enum place place = atomic_load(&context->place);
     atomic_fetch_add(&context->wakes[place], 1);
-    if (place == IN_EPOLL)
-        eventfd_write(context->eventfd, 1);
-    else
-        tpark_wake(context->parker);
+    return place == IN_EPOLL && eventfd_write(context->eventfd, 1) == 0;
 }
 
 static void release(void *argument)
@@ -139,10 +137,9 @@ static void tell(struct server *server, struct tpark_unparker *unparker, int new
     else
         server->is_closed = true;
     /* The token under the lock; the system call after it. */
-    const bool owes_wake = tpark_unparker_notify(unparker) == TPARK_PARKED;
+    const struct tpark_owed owed = tpark_unparker_notify(unparker);
     pthread_mutex_unlock(&server->lock);
-    if (owes_wake)
-        tpark_unparker_wake(unparker);
+    tpark_unparker_wake_owner(unparker, owed);
 }
 
 static void request(int fd)
@@ -162,7 +159,6 @@ int main(void)
                             .epoll = epoll_create1(EPOLL_CLOEXEC),
                             .lock = PTHREAD_MUTEX_INITIALIZER};
     assert(server.owner && server.epoll >= 0);
-    context->parker = tpark_thread_parker(server.owner);
     context->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     watch(&server, context->eventfd);
     struct tpark_unparker *unparker = tpark_thread_unparker(server.owner);

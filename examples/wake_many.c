@@ -7,7 +7,7 @@
  * run into the lock at once. So the tokens are given under the lock by tpark_notify(), and the
  * wakes that are owed are collected, as addresses in an array, and issued after it.
  *
- * No list of the library's own is needed for that: tpark_wake() reads nothing of a futex parker. By
+ * No list of the library's own is needed for that: tpark_wake_owner() touches no futex parker. By
  * the time of its wake a waiter may have taken its token and gone, even with the memory that its
  * parker was in, if that was private: the waiter's entry may be a variable on its stack. (With the
  * pthread backend the parker must be there until the wake has returned; here they live as long as
@@ -61,19 +61,19 @@ static void wait_for_round(struct waiter *self, int n)
 /* Opens the gate. Returns how many wakes that took. */
 static int open_gate(void)
 {
-    struct tpark *owed[WAITERS];
+    struct tpark_owed owed[WAITERS];
     int wakes = 0;
     pthread_mutex_lock(&gate.lock);
     gate.round++;
     for (struct waiter *w = gate.waiting, *next; w; w = next) {
         next = w->next; /* with its token, the waiter may go */
-        if (tpark_notify(&w->parker) == TPARK_PARKED)
-            owed[wakes++] = &w->parker;
+        owed[wakes] = tpark_notify(&w->parker);
+        wakes += owed[wakes].wake != 0;
     }
     gate.waiting = NULL;
     pthread_mutex_unlock(&gate.lock);
     for (int i = 0; i < wakes; i++)
-        tpark_wake(owed[i]);
+        tpark_wake_owner(owed[i]);
     return wakes;
 }
 

@@ -25,6 +25,9 @@
  *   Cancel     No function is a cancellation point.
  *   Misuse     One line on stderr that names the function and the reason, then abort(). A null
  *              pointer crashes; the compiler warns of it. Use after free is undefined.
+ *   Peers      Whatever another process writes into a parker in shared memory (futex backend), and
+ *              whenever, it only makes parks end with a token that nobody gave, late at their
+ *              deadline or, without one, never, and costs time. A corrupt word does not abort.
  *   Ordering   What a thread did before an unpark happens before what the owner does after the
  *              park that consumed the token: with every one of the unparks that merged into it.
  *              Nothing more: a thread that skips an unpark because of another variable needs a
@@ -42,7 +45,7 @@
 #include <time.h>
 
 #define TPARK_VERSION_MAJOR 0
-#define TPARK_VERSION_MINOR 1
+#define TPARK_VERSION_MINOR 2
 #define TPARK_VERSION_PATCH 0
 
 /* Compiler extensions, kept to this place. */
@@ -76,7 +79,7 @@ _Static_assert(sizeof(time_t) == TPARK_SIZEOF_TIME_T, "tpark was built with anot
 extern "C" {
 #endif
 
-/* The three states. tpark_notify() and tpark_unpark() return the one that they replaced. */
+/* The three states. tpark_notify() and tpark_unpark() say which one they replaced. */
 enum tpark_state {
     TPARK_EMPTY = 0,    /* no token */
     TPARK_PARKED = 1,   /* no token, and the owner sleeps, or is about to */
@@ -90,7 +93,7 @@ enum tpark_state {
  * timeout of 0 never spins.
  */
 enum {
-    TPARK_SHARED = 1u << 0, /* other processes that map the parker's memory may use it too */
+    TPARK_SHARED = 1u << 0, /* other processes that map the parker's memory use it too */
 
     /* Meet deadlines to a few microseconds: a park with a deadline sleeps until at most 100 us
      * before it, and spins the rest. */
@@ -136,7 +139,8 @@ TPARK_API TPARK_MUST_USE int tpark_init(struct tpark *p, unsigned flags) TPARK_N
  * Context    When no call on the parker is running or will follow, with one exception: with the
  *            futex backend and without TPARK_SHARED, whoever has consumed a token may destroy and
  *            free the parker while the tpark_unpark() or tpark_notify() that gave it has yet to
- *            return, or its tpark_wake() has yet to be called. Not async-signal-safe.
+ *            return, or its tpark_wake_owner() has yet to be called. Not
+ *            async-signal-safe.
  */
 TPARK_API void tpark_destroy(struct tpark *p) TPARK_NONNULL(1);
 
@@ -191,12 +195,13 @@ TPARK_API int tpark_park_until(struct tpark *p, const struct timespec *deadline)
 TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
 
 /*
- * Gives the token, and wakes the owner if it sleeps: tpark_notify(), then tpark_wake() if one is
- * owed. Makes a system call (or takes a mutex, with the pthread backend) only in that case; with
- * TPARK_SHARED also when the token merges, since a process may have died between its halves.
+ * Gives the token, and wakes the owner if it sleeps: tpark_notify(), then tpark_wake_owner(). Makes
+ * a system call (or takes a mutex, with the pthread backend) only if it replaced TPARK_PARKED; with
+ * TPARK_SHARED also if the token merges while the owner sleeps, since the process that gave it may
+ * have died before its wake.
  *
  * Returns    The state that it replaced. TPARK_NOTIFIED: the token merged with one that was there.
- * Errors     Aborts if the state word was corrupt.
+ * Errors     Aborts if the state word was corrupt, unless other processes can write it.
  * Ordering   Release, and acquire of what the owner did before it armed if it returned
  *            TPARK_PARKED.
  * Context    Any thread, also the owner. Futex backend: async-signal-safe; with TPARK_SHARED, any
@@ -208,28 +213,36 @@ TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1);
 
 /* ------------------------------------------------------------------------------- the halves -- */
 
+/* What tpark_notify() did, and the wake that it leaves to its caller, if any. */
+struct tpark_owed {
+    enum tpark_state replaced;
+    uint32_t wake; /* 0: nobody is to be woken; else tpark's */
+    struct tpark *parker;
+};
+
 /*
  * The first half of tpark_unpark(): gives the token. For callers that want the system call out of
  * a critical section, or whose owner blocks in a place of its own.
  *
- * Returns    The state that it replaced. If that is TPARK_PARKED, the caller owes the owner a
- *            tpark_wake(), or the wake of the place where the owner blocks.
- * Errors     Aborts if the state word was corrupt.
+ * Returns    The state that it replaced, and whether it left a wake to its caller: then the caller
+ *            owes the owner a tpark_wake_owner(), or the wake of the place where the owner blocks.
+ * Errors     As tpark_unpark().
  * Ordering   As tpark_unpark().
  * Context    Any thread. Async-signal-safe with either backend.
  */
-TPARK_API TPARK_MUST_USE enum tpark_state tpark_notify(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API TPARK_MUST_USE struct tpark_owed tpark_notify(struct tpark *p) TPARK_NONNULL(1);
 
 /*
- * The second half of tpark_unpark(): wakes the owner from its sleep. A wake too many is harmless.
+ * The second half of tpark_unpark(): wakes the owner from its sleep, if a wake is owed; gives no
+ * token. A wake too many is harmless.
  *
  * Errors     None.
  * Ordering   None: the token carries it.
- * Context    Any thread. Futex backend: async-signal-safe; reads nothing of the parker, so the
- *            memory of one without TPARK_SHARED need no longer be there. Pthread backend: not
+ * Context    Any thread. Futex backend: async-signal-safe; touches nothing of a parker without
+ *            TPARK_SHARED, whose memory need no longer be there. Pthread backend: not
  *            async-signal-safe.
  */
-TPARK_API void tpark_wake(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API void tpark_wake_owner(struct tpark_owed owed);
 
 /*
  * The first half of a park: announces that the owner is about to sleep, so that the next unpark
@@ -238,7 +251,7 @@ TPARK_API void tpark_wake(struct tpark *p) TPARK_NONNULL(1);
  * on this parker than tpark_unpark() and its halves.
  *
  * Returns    true: armed. false: a token was there and has been consumed; do not sleep.
- * Errors     Aborts if the parker is armed already.
+ * Errors     Aborts if the parker is armed already, unless other processes can write it.
  * Ordering   true: release; an unpark that returns TPARK_PARKED sees what came before. false:
  *            acquire.
  * Context    The owner. Not async-signal-safe.
@@ -254,6 +267,18 @@ TPARK_API TPARK_MUST_USE bool tpark_arm(struct tpark *p) TPARK_NONNULL(1);
  * Context    The owner, after tpark_arm() returned true. Not async-signal-safe.
  */
 TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * Makes the caller the owner of a parker whose owner's process has died, at any point of a park.
+ * Others may unpark it meanwhile. A token that is there stays.
+ *
+ * Returns    The state that it found. TPARK_PARKED: the dead owner was armed.
+ * Errors     None.
+ * Ordering   Acquire of what the dead owner did before it armed, if it returned TPARK_PARKED.
+ * Context    One process at a time, when the old owner is surely gone. Futex backend: TPARK_SHARED.
+ *            Pthread backend: without effect on a mutex that the dead owner held.
+ */
+TPARK_API enum tpark_state tpark_adopt(struct tpark *p) TPARK_NONNULL(1);
 
 #if TPARK_HAS_FUTEX_WORD
 /*
@@ -274,6 +299,7 @@ TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1);
 struct tpark_any {
     struct tpark *parker;
     bool has_token; /* written by tpark_park_any(): the token was there, and has been consumed */
+    uint8_t reserved[7]; /* 0 */
 };
 
 enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
@@ -288,14 +314,13 @@ enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
  * Returns    0: at least one token was consumed; has_token says which. ETIMEDOUT: the deadline has
  *            passed, and no token was consumed. EINVAL: not a time, or not a set.
  * Units      As tpark_park_until(). A deadline that has passed looks for tokens and never sleeps.
- * Errors     EINVAL if tv_nsec is not in 0..999999999, or count not in 1..TPARK_ANY_MAX: looked at
- *            first; tokens and has_token stay as they are. Aborts as tpark_arm() does, also if a
- *            parker is there twice, and the call sleeps.
- * Ordering   For each token that was consumed, acquire.
- * Context    The owner of all the parkers. Not async-signal-safe. Where the kernel has no
- *            futex_waitv(2) (before Linux 5.16), or a sandbox forbids it, a token is not lost but
- *            may be found late, by as long as the call had slept, and at most by 10 ms; the
- *            first parker's is found at once.
+ * Errors     EINVAL if tv_nsec is not in 0..999999999, count not in 1..TPARK_ANY_MAX, or a
+ *            reserved byte not 0: looked at first; tokens and has_token stay as they are. Aborts as
+ * tpark_arm() does, also if a parker is there twice, and the call sleeps. Ordering   For each token
+ * that was consumed, acquire. Context    The owner of all the parkers. Not async-signal-safe. Where
+ * the kernel has no futex_waitv(2) (before Linux 5.16), or a sandbox forbids it, a token is not
+ * lost but may be found late, by as long as the call had slept, and at most by 10 ms; the first
+ * parker's is found at once.
  */
 TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
     TPARK_NONNULL(1);
@@ -307,20 +332,24 @@ struct tpark_thread;   /* the right to park: one per parker (Tokio: ParkThread) 
 struct tpark_unparker; /* the right to unpark, reference-counted (Tokio: UnparkThread) */
 
 /*
- * For owners that block where tpark_wake() does not reach them: epoll, a device, a remote machine.
- * Whatever unparks through a handle or a waker calls wake(context) in place of tpark_wake() when
- * it replaced TPARK_PARKED. An owner that sleeps in tpark_thread_park() too says in *context where
- * it blocks, before it arms, and the hook then calls tpark_wake() itself.
+ * For owners that block where no futex wake reaches them: epoll, a device, a remote machine.
+ * Whatever unparks through a handle or a waker first calls wake(context) where tpark_wake_owner()
+ * would wake the owner. An owner that sleeps in tpark_thread_park() too says in *context where it
+ * blocks, before it arms.
  *
- * wake       runs in whatever thread or handler unparks: several at once, and after the owner was
- *            woken, or freed its handle. What the owner did before it armed happens before it.
+ * wake       returns whether it has woken the owner where it blocks; if not, tpark_wake_owner()
+ *            follows. Runs in whatever thread or handler unparks: several at once, and after the
+ *            owner was woken, or freed its handle. What the owner did before it armed happens
+ *            before it.
  * release    runs once, in the thread that frees the last handle, after every wake(); it may free
  *            context. NULL if there is nothing to do.
+ * reserved   NULL.
  */
 struct tpark_hook {
-    void (*wake)(void *context);
+    bool (*wake)(void *context);
     void (*release)(void *context);
     void *context;
+    void *reserved[2];
 };
 
 /*
@@ -340,7 +369,7 @@ TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_thread_new(unsigned flags);
  * tpark_thread_new() with a wake hook. The struct is copied.
  *
  * Returns    As tpark_thread_new(). If it fails, no hook is called.
- * Errors     As tpark_thread_new(). EINVAL: hook->wake is NULL.
+ * Errors     As tpark_thread_new(). EINVAL: hook->wake is NULL, or a reserved field is not.
  * Ordering   None.
  * Context    As tpark_thread_new().
  */
@@ -410,15 +439,16 @@ TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_unparker_clone(const struc
 TPARK_API void tpark_unparker_free(struct tpark_unparker *u);
 
 /*
- * tpark_unpark(), tpark_notify() and tpark_wake() through an unparker: the same results, units,
- * errors, ordering, context and semantics, with these differences: the unparker keeps the parker
- * alive, after the owner is gone an unpark has no effect, and the wake hook takes the place of
- * tpark_wake(); in a signal handler it must then be async-signal-safe itself.
+ * tpark_unpark(), tpark_notify() and tpark_wake_owner() through an unparker: the same results,
+ * units, errors, ordering, context and semantics, with these differences: the unparker keeps the
+ * parker alive, after the owner is gone an unpark has no effect, and the wake hook goes before
+ * tpark_wake_owner(); in a signal handler it must then be async-signal-safe itself.
  */
 TPARK_API enum tpark_state tpark_unparker_unpark(struct tpark_unparker *u) TPARK_NONNULL(1);
-TPARK_API TPARK_MUST_USE enum tpark_state tpark_unparker_notify(struct tpark_unparker *u)
+TPARK_API TPARK_MUST_USE struct tpark_owed tpark_unparker_notify(struct tpark_unparker *u)
     TPARK_NONNULL(1);
-TPARK_API void tpark_unparker_wake(struct tpark_unparker *u) TPARK_NONNULL(1);
+TPARK_API void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
+    TPARK_NONNULL(1);
 
 /*
  * Whether two unparkers unpark the same parker; whether an unparker unparks this owner.

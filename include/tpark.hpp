@@ -166,14 +166,15 @@ class parker
         return static_cast<state>(tpark_unpark(&raw_));
     }
 
-    [[nodiscard]] state notify() noexcept
+    /* The first half of unpark(), and the second: see tpark_notify(). */
+    [[nodiscard]] tpark_owed notify() noexcept
     {
-        return static_cast<state>(tpark_notify(&raw_));
+        return tpark_notify(&raw_);
     }
 
-    void wake() noexcept
+    static void wake_owner(const tpark_owed &owed) noexcept
     {
-        tpark_wake(&raw_);
+        tpark_wake_owner(owed);
     }
 
     [[nodiscard]] bool arm() noexcept
@@ -298,14 +299,14 @@ class unparker
         return static_cast<state>(tpark_unparker_unpark(raw_));
     }
 
-    [[nodiscard]] state notify() const noexcept
+    [[nodiscard]] tpark_owed notify() const noexcept
     {
-        return static_cast<state>(tpark_unparker_notify(raw_));
+        return tpark_unparker_notify(raw_);
     }
 
-    void wake() const noexcept
+    void wake_owner(const tpark_owed &owed) const noexcept
     {
-        tpark_unparker_wake(raw_);
+        tpark_unparker_wake_owner(raw_, owed);
     }
 
     /* Gives up the reference to the waker. */
@@ -352,11 +353,12 @@ class owner
     }
 
     /*
-     * For an owner that blocks where tpark_wake() does not reach it: see struct tpark_hook. The
-     * callable is noexcept, and destroyed with the last handle. Throws also what moving it throws.
+     * For an owner that blocks where no futex wake reaches it: see struct tpark_hook. The callable
+     * returns whether it woke the owner, is noexcept, and destroyed with the last handle. Throws
+     * also what moving it throws.
      */
     template <class Hook,
-              class = std::enable_if_t<std::is_nothrow_invocable_v<std::decay_t<Hook> &>>>
+              class = std::enable_if_t<std::is_nothrow_invocable_r_v<bool, std::decay_t<Hook> &>>>
     explicit owner(Hook &&hook, unsigned flags = 0)
         : owner(make_hooked(std::forward<Hook>(hook), flags))
     {
@@ -433,7 +435,7 @@ class owner
         using Context = std::decay_t<Hook>;
         auto context = std::make_unique<Context>(std::forward<Hook>(hook));
         tpark_hook raw{};
-        raw.wake = [](void *self) { (*static_cast<Context *>(self))(); };
+        raw.wake = [](void *self) -> bool { return (*static_cast<Context *>(self))(); };
         raw.release = [](void *self) { delete static_cast<Context *>(self); };
         raw.context = context.get();
         tpark_thread *t = tpark_thread_new_hooked(flags, &raw);

@@ -26,6 +26,7 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -162,9 +163,20 @@ static void sleep_until_any(const struct tpark_any *set, size_t count,
     }
 }
 
+static bool is_valid_set(const struct tpark_any *set, size_t count)
+{
+    static const uint8_t unused[sizeof set->reserved];
+    if (count == 0 || count > TPARK_ANY_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(set[i].reserved, unused, sizeof unused) != 0)
+            return false;
+    return true;
+}
+
 int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
 {
-    if (count == 0 || count > TPARK_ANY_MAX || !tpark_is_valid_deadline(deadline))
+    if (!is_valid_set(set, count) || !tpark_is_valid_deadline(deadline))
         return EINVAL;
     try_all(set, count);
     if (is_any_token(set, count))

@@ -22,13 +22,6 @@
 #define TPARK_COLD
 #endif
 
-/* What is known about a parker whose owner is to be woken, when it may no longer be looked at. */
-enum tpark_scope {
-    TPARK_SCOPE_PRIVATE,
-    TPARK_SCOPE_SHARED,
-    TPARK_SCOPE_UNKNOWN,
-};
-
 /* Make what the layer needs besides state and flags, which are set. 0, or an error number. */
 int tpark_backend_init(struct tpark *p);
 void tpark_backend_destroy(struct tpark *p);
@@ -43,22 +36,28 @@ void tpark_backend_wait(struct tpark *p, const struct timespec *deadline);
 /*
  * Wake the owner if it sleeps. The state was PARKED when the token was published, and may be
  * anything by now, PARKED again included: then this is a stray wake. Never skip it, or assert, for
- * what the state reads.
+ * what the state reads. is_shared: whether it has TPARK_SHARED, when it may no longer be looked at.
  */
-void tpark_backend_wake(struct tpark *p, enum tpark_scope scope);
+void tpark_backend_wake(struct tpark *p, bool is_shared);
 
 /*
- * The header's plain integer as the atomic that it is: the header is also C++, and is read by
- * binding generators that know no _Atomic. The same size and alignment make it the same object to
- * the compilers that we support.
+ * The header's plain integers as the atomics that they are: the header is also C++, and is read by
+ * binding generators that know no _Atomic. The same size and alignment make them the same objects
+ * to the compilers that we support.
  */
 _Static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "");
 _Static_assert(_Alignof(_Atomic uint32_t) == _Alignof(uint32_t), "");
+_Static_assert(sizeof(_Atomic uint8_t) == sizeof(uint8_t), "");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "unpark in a signal handler needs lock-free atomics");
 
 static inline _Atomic uint32_t *tpark_state_word(struct tpark *p)
 {
     return (_Atomic uint32_t *)&p->state;
+}
+
+static inline _Atomic uint8_t *tpark_armed_mark(struct tpark *p)
+{
+    return (_Atomic uint8_t *)&p->armed;
 }
 
 #endif

@@ -112,28 +112,17 @@ void tpark_backend_wait(struct tpark *p, const struct timespec *deadline)
     }
 }
 
-/* Returns whether it woke a thread. */
-static bool wake_word(uint32_t *word, int private_flag)
-{
-    const long woken = futex(word, FUTEX_WAKE | private_flag, 1, NULL);
-    /* The memory may be gone (EFAULT), or somebody's priority-inheriting lock (EINVAL). */
-    if (woken < 0 && errno != EFAULT && errno != EINVAL)
-        tpark_misuse(__func__, "the kernel refuses futex wakes");
-    return woken > 0;
-}
-
 /*
  * Hands an address to the kernel, and reads nothing through it. If the owner is gone and the memory
  * in other use by now, somebody's futex wait returns 0 without cause, as every one may.
  */
-void tpark_backend_wake(struct tpark *p, enum tpark_scope scope)
+void tpark_backend_wake(struct tpark *p, bool is_shared)
 {
     uint32_t *const word = (uint32_t *)((char *)p + offsetof(struct tpark, state));
-    /* Private and shared waits have different queues; trying both is right for either. */
-    if (scope != TPARK_SCOPE_SHARED && wake_word(word, FUTEX_PRIVATE_FLAG))
-        return;
-    if (scope != TPARK_SCOPE_PRIVATE)
-        wake_word(word, 0);
+    const int private_flag = is_shared ? 0 : FUTEX_PRIVATE_FLAG;
+    /* The memory may be gone (EFAULT), or somebody's priority-inheriting lock (EINVAL). */
+    if (futex(word, FUTEX_WAKE | private_flag, 1, NULL) < 0 && errno != EFAULT && errno != EINVAL)
+        tpark_misuse(__func__, "the kernel refuses futex wakes");
 }
 
 uint32_t *tpark_futex_word(struct tpark *p)

@@ -94,9 +94,9 @@ void tpark_backend_wait(struct tpark *p, const struct timespec *deadline)
     must(pthread_setcancelstate(cancel_state, NULL), "pthread_setcancelstate");
 }
 
-void tpark_backend_wake(struct tpark *p, enum tpark_scope scope)
+void tpark_backend_wake(struct tpark *p, bool is_shared)
 {
-    (void)scope;
+    (void)is_shared;
     must(pthread_mutex_lock(&p->mutex), "pthread_mutex_lock");
     /* Without a condition variable the owner has not slept yet, and will look first. */
     const bool has_cond = p->has_cond;

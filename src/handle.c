@@ -98,7 +98,7 @@ struct tpark_thread *tpark_thread_new(unsigned flags)
 
 struct tpark_thread *tpark_thread_new_hooked(unsigned flags, const struct tpark_hook *hook)
 {
-    if (!hook->wake) {
+    if (!hook->wake || hook->reserved[0] || hook->reserved[1]) {
         errno = EINVAL;
         return NULL;
     }
@@ -154,27 +154,26 @@ enum tpark_state tpark_unparker_unpark(struct tpark_unparker *u)
 {
     if (!of_unparker(u)->hook.wake)
         return tpark_unpark(&of_unparker(u)->parker);
-    const enum tpark_state replaced = tpark_notify(&of_unparker(u)->parker);
-    if (replaced == TPARK_PARKED)
-        tpark_unparker_wake(u);
-    return replaced;
+    const struct tpark_owed owed = tpark_unparker_notify(u);
+    tpark_unparker_wake_owner(u, owed);
+    return owed.replaced;
 }
 
-enum tpark_state tpark_unparker_notify(struct tpark_unparker *u)
+struct tpark_owed tpark_unparker_notify(struct tpark_unparker *u)
 {
     return tpark_notify(&of_unparker(u)->parker);
 }
 
-void tpark_unparker_wake(struct tpark_unparker *u)
+void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
 {
-    const struct tpark_hook *hook = &of_unparker(u)->hook;
-    if (!hook->wake) {
-        tpark_wake(&of_unparker(u)->parker);
+    if (!owed.wake)
         return;
-    }
+    const struct tpark_hook *hook = &of_unparker(u)->hook;
     const int saved_errno = errno;
-    hook->wake(hook->context);
+    const bool is_awake = hook->wake && hook->wake(hook->context);
     errno = saved_errno;
+    if (!is_awake)
+        tpark_wake_owner(owed);
 }
 
 bool tpark_unparker_same_parker(const struct tpark_unparker *a, const struct tpark_unparker *b)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "misuse.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -19,4 +21,24 @@ void tpark_misuse(const char *function, const char *reason)
     ssize_t written = writev(STDERR_FILENO, line, sizeof line / sizeof *line);
     (void)written; /* there is nobody left to tell */
     abort();
+}
+
+/*
+ * mremap(2) with an old size of 0 maps shared memory a second time, and refuses private memory
+ * (since Linux 4.14).
+ */
+bool tpark_is_shared_memory(const void *address)
+{
+#ifdef MREMAP_MAYMOVE
+    const uintptr_t size = (uintptr_t)getpagesize();
+    void *page = (void *)((uintptr_t)address & ~(size - 1));
+    void *twin = mremap(page, 0, size, MREMAP_MAYMOVE);
+    if (twin == MAP_FAILED)
+        return false;
+    munmap(twin, size);
+    return true;
+#else
+    (void)address;
+    return false;
+#endif
 }

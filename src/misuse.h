@@ -2,11 +2,16 @@
 #ifndef TPARK_SRC_MISUSE_H
 #define TPARK_SRC_MISUSE_H
 
+#include <stdbool.h>
+
 /*
  * Writes "tpark: FUNCTION: REASON" as one line to stderr, and aborts. Async-signal-safe: a corrupt
  * parker may be met in a signal handler.
  */
 _Noreturn void tpark_misuse(const char *function, const char *reason);
+
+/* Whether other processes may write there: what stands in it need not be this program's bug. */
+bool tpark_is_shared_memory(const void *address);
 
 /* Misuse if the parker is armed: what comes next ends its life, or its owner's (park.c). */
 struct tpark;

@@ -14,6 +14,8 @@
  *      | of the blocking layer     |                      |                | or D if time is up
  *    D | owner, time is up         | exchange EMPTY       | was NOTIFIED:  | was PARKED: timed out
  *      |                           |                      | token consumed |
+ *    O | a new owner, when the old | CAS PARKED > EMPTY   | the old one    | as it was: a token
+ *      | one's process has died    |                      | was armed      | stays
  *
  * No unpark is lost. All of these are atomic read-modify-writes of one word, so they form one
  * sequence, and each reads what the one before it in that sequence wrote. Take any U. If the owner
@@ -21,8 +23,19 @@
  * and goes on to wake it; the owner's wait either starts after U, finds a state that is not PARKED,
  * and returns, or started before U, and is woken. In both cases R finds NOTIFIED.
  *
- * Unless a process dies between its U and its wake: so a process-shared parker is woken by the next
- * U too, which reads NOTIFIED.
+ * Unless a process dies between its U and its wake. So the owner of a process-shared parker sets
+ * `armed` before A, and clears it when it has consumed a token or given up; and a U that replaced
+ * NOTIFIED wakes too while `armed` stands. Nobody else writes `armed`, so no late clear meets a new
+ * mark. Suppose that the owner sleeps beside its token: some U replaced PARKED, and its process
+ * died before the wake. `armed` was set before A, which that U read from, and every later U reads
+ * from that one or a later: so each sees `armed` set, until the owner is up again, and wakes it.
+ * What nobody needs is a wake too many: of a U that comes before the owner has got up.
+ *
+ * Memory that other processes map may hold anything. A state that no row of the table expects is a
+ * token there, consumed by an exchange like C: who can write the word could have unparked as well.
+ * In memory of this process alone it is a bug, and ends the process. The kernel is asked which it
+ * is, since the parker's flags may be a lie too. Nothing else is read through, or indexed by, what
+ * another process can write.
  *
  * No unpark is invented, and none counts twice: NOTIFIED comes from U alone, and T, C, R and D
  * replace it with EMPTY. What merges with an unconsumed token is one token.
@@ -41,7 +54,8 @@
  *     read-modify-write it carries on that one's release sequence: the consumer, which reads from
  *     the last, synchronises with all.
  *   - release on A with acquire on U: whoever must wake the owner sees what the owner wrote before
- *     it armed (where it sleeps, for a wake hook).
+ *     it armed (where it sleeps, for a wake hook; `armed`).
+ *   - release on A with acquire on O: the new owner sees what the dead one wrote before it armed.
  * Nothing else is promised, and nothing is sequentially consistent: the two sides meet on one word,
  * whose modifications are totally ordered in any case. A failed CAS and a plain look at the state
  * publish and acquire nothing, so they are relaxed.
@@ -59,10 +73,22 @@ static const char two_owners[] = "the parker is armed already: two threads park 
 static const char not_armed[] = "the parker is not armed: two threads park on it, or none";
 static const char corrupt[] = "the state word is corrupt";
 
-TPARK_COLD _Noreturn static void wrong_state(uint32_t state, const char *function,
-                                             const char *reason)
+/* A state that no row expects. Returns if it may be another process' doing: then it is a token. */
+TPARK_COLD static void wrong_state(struct tpark *p, uint32_t state, const char *function,
+                                   const char *reason)
 {
-    tpark_misuse(function, state <= TPARK_NOTIFIED ? reason : corrupt);
+    if (!tpark_is_shared_memory(p))
+        tpark_misuse(function, state <= TPARK_NOTIFIED ? reason : corrupt);
+}
+
+/* C and D. Returns what was there. */
+static inline uint32_t take(struct tpark *p)
+{
+    /* Pairs with the exchange of U in publish(). */
+    const uint32_t seen =
+        atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
+    ANNOTATE_ACQUIRE(p);
+    return seen;
 }
 
 /* T and R. without_token: the state that the caller expects if there is no token. */
@@ -75,40 +101,48 @@ static inline bool consume(struct tpark *p, uint32_t without_token, const char *
         ANNOTATE_ACQUIRE(p);
         return true;
     }
-    if (seen != without_token)
-        wrong_state(seen, function, without_token == TPARK_EMPTY ? two_owners : not_armed);
-    return false;
+    if (seen == without_token)
+        return false;
+    wrong_state(p, seen, function, without_token == TPARK_EMPTY ? two_owners : not_armed);
+    take(p);
+    return true;
+}
+
+/* Relaxed: the A that follows publishes it; that it is cleared late costs a wake too many. */
+static inline void set_armed(struct tpark *p, bool armed)
+{
+    if (p->flags & TPARK_SHARED)
+        atomic_store_explicit(tpark_armed_mark(p), armed, memory_order_relaxed);
 }
 
 /* A, and C. */
 static inline bool arm(struct tpark *p, const char *function)
 {
+    set_armed(p, true);
     uint32_t seen = TPARK_EMPTY;
     ANNOTATE_RELEASE(p);
-    /* Pairs with the exchange of U in publish(). */
+    /* Pairs with the exchange of U in publish(), and with O in tpark_adopt(). */
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_PARKED,
                                                 memory_order_release, memory_order_relaxed))
         return true;
-    if (seen == TPARK_NOTIFIED) {
-        /* Pairs with the exchange of U in publish(). */
-        seen = atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
-        ANNOTATE_ACQUIRE(p);
+    if (seen == TPARK_NOTIFIED)
+        seen = take(p);
+    if (seen != TPARK_NOTIFIED) {
+        wrong_state(p, seen, function, two_owners);
+        take(p);
     }
-    if (seen != TPARK_NOTIFIED)
-        wrong_state(seen, function, two_owners);
+    set_armed(p, false);
     return false;
 }
 
 /* D. */
 static inline bool disarm(struct tpark *p, const char *function)
 {
-    /* Pairs with the exchange of U in publish(). */
-    const uint32_t seen =
-        atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
-    ANNOTATE_ACQUIRE(p);
+    const uint32_t seen = take(p);
+    set_armed(p, false);
     if (seen != TPARK_NOTIFIED && seen != TPARK_PARKED)
-        wrong_state(seen, function, not_armed);
-    return seen == TPARK_NOTIFIED;
+        wrong_state(p, seen, function, not_armed);
+    return seen != TPARK_PARKED;
 }
 
 /* U. */
@@ -119,9 +153,21 @@ static inline enum tpark_state publish(struct tpark *p, const char *function)
     const uint32_t replaced =
         atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);
     ANNOTATE_ACQUIRE(p);
-    if (replaced > TPARK_NOTIFIED)
-        wrong_state(replaced, function, corrupt);
+    if (replaced > TPARK_NOTIFIED) {
+        wrong_state(p, replaced, function, corrupt);
+        return TPARK_PARKED; /* for all we know */
+    }
     return (enum tpark_state)replaced;
+}
+
+/* Whether a U that replaced this state is to wake the owner. Reads the parker only if it is shared.
+ */
+static inline bool owes_wake(struct tpark *p, unsigned flags, enum tpark_state replaced)
+{
+    if (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED)
+        /* Relaxed: A published it, and U acquired that. */
+        return atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
+    return replaced == TPARK_PARKED;
 }
 
 /* The deadline of a timeout that starts now; NULL if it is beyond what a struct timespec holds. */
@@ -155,6 +201,7 @@ static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
             token = disarm(p, function);
         tpark_probe_sleep_end(p, token, is_late, began);
     } while (!token && !is_late);
+    set_armed(p, false);
     tpark_spin_learn(spin, p, token);
     return token;
 }
@@ -192,7 +239,8 @@ int tpark_init(struct tpark *p, unsigned flags)
     if (!tpark_spin_accepts(flags))
         return EINVAL;
     const int saved_errno = errno;
-    p->flags = (uint16_t)flags;
+    p->flags = (uint8_t)flags;
+    p->armed = 0;
     p->spin = (uint16_t)(flags >> 16); /* the time of TPARK_SPIN_FIXED_US() */
     const int error = tpark_backend_init(p);
     /* Relaxed: the caller publishes the parker, as any object that it makes. */
@@ -204,8 +252,9 @@ int tpark_init(struct tpark *p, unsigned flags)
 void tpark_require_idle(struct tpark *p, const char *function)
 {
     /* Relaxed: it looks for a bug, and decides nothing else. */
-    if (atomic_load_explicit(tpark_state_word(p), memory_order_relaxed) == TPARK_PARKED)
-        tpark_misuse(function, "the parker is armed: a thread sleeps on it");
+    const uint32_t state = atomic_load_explicit(tpark_state_word(p), memory_order_relaxed);
+    if (state == TPARK_PARKED)
+        wrong_state(p, state, function, "the parker is armed: a thread sleeps on it");
 }
 
 void tpark_destroy(struct tpark *p)
@@ -255,7 +304,7 @@ TPARK_COLD static enum tpark_state wake(struct tpark *p, unsigned flags, enum tp
     if (tpark_spin_wants_note(flags))
         tpark_spin_leave_note(p);
     tpark_probe_wake(p);
-    tpark_backend_wake(p, flags & TPARK_SHARED ? TPARK_SCOPE_SHARED : TPARK_SCOPE_PRIVATE);
+    tpark_backend_wake(p, flags & TPARK_SHARED);
     errno = saved_errno;
     return replaced;
 }
@@ -265,24 +314,27 @@ enum tpark_state tpark_unpark(struct tpark *p)
     /* Read before the exchange: after it the owner may have consumed the token and freed p. */
     const unsigned flags = p->flags;
     const enum tpark_state replaced = publish(p, __func__);
-    /* A token that is there may be of a process that died before its wake: the owner sleeps on. */
-    const bool owes_wake =
-        replaced == TPARK_PARKED || (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED);
-    return owes_wake ? wake(p, flags, replaced) : replaced;
+    return owes_wake(p, flags, replaced) ? wake(p, flags, replaced) : replaced;
 }
 
-enum tpark_state tpark_notify(struct tpark *p)
+/* What struct tpark_owed keeps of the flags: not 0, whatever they are. */
+enum { OWED = 1 << 16 };
+
+struct tpark_owed tpark_notify(struct tpark *p)
 {
-    return publish(p, __func__);
+    const unsigned flags = p->flags; /* before the exchange, as in tpark_unpark() */
+    const enum tpark_state replaced = publish(p, __func__);
+    return (struct tpark_owed){
+        .replaced = replaced,
+        .wake = owes_wake(p, flags, replaced) ? OWED | flags : 0,
+        .parker = p,
+    };
 }
 
-void tpark_wake(struct tpark *p)
+void tpark_wake_owner(struct tpark_owed owed)
 {
-    const int saved_errno = errno;
-    tpark_spin_leave_note(p);
-    tpark_probe_wake(p);
-    tpark_backend_wake(p, TPARK_SCOPE_UNKNOWN);
-    errno = saved_errno;
+    if (owed.wake)
+        wake(owed.parker, owed.wake, owed.replaced);
 }
 
 bool tpark_arm(struct tpark *p)
@@ -293,4 +345,14 @@ bool tpark_arm(struct tpark *p)
 bool tpark_disarm(struct tpark *p)
 {
     return disarm(p, __func__);
+}
+
+enum tpark_state tpark_adopt(struct tpark *p)
+{
+    set_armed(p, false);
+    uint32_t seen = TPARK_PARKED;
+    /* Pairs with the compare-exchange of A in arm(), of the old owner. */
+    atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
+                                            memory_order_acquire, memory_order_relaxed);
+    return seen <= TPARK_NOTIFIED ? (enum tpark_state)seen : TPARK_NOTIFIED;
 }

@@ -137,7 +137,7 @@ static void settle(struct life *life)
     if (life->kind == PRIVATE || life->kind == SHARED)
         left = tpark_try_park(&life->embedded);
     else if (life->keeps_handle)
-        left = tpark_unparker_notify(life->unparker) == TPARK_NOTIFIED;
+        left = tpark_unparker_notify(life->unparker).replaced == TPARK_NOTIFIED;
     else
         is_known = false;
     const uint64_t least = life->given;
@@ -195,12 +195,13 @@ static void unpark_embedded(struct life *life, uint64_t *random)
         count(life, tpark_unpark(p));
         return;
     }
-    const enum tpark_state replaced = tpark_notify(p);
-    count(life, replaced);
+    const struct tpark_owed owed = tpark_notify(p);
+    count(life, owed.replaced);
     if (pick(random, 4) == 0)
         sched_yield(); /* the owner may be somewhere else by now */
-    if (replaced == TPARK_PARKED || (life->is_disturbed && pick(random, 8) == 0))
-        tpark_wake(p);
+    tpark_wake_owner(owed);
+    if (life->is_disturbed && pick(random, 8) == 0)
+        tpark_wake_owner(owed);
 }
 
 static void unpark_by_waker(struct life *life, struct tpark_unparker *u, unsigned way)
@@ -230,10 +231,11 @@ static void unpark_by_handle(struct life *life, struct tpark_unparker *u, uint64
     } else if (way == 1) {
         count(life, tpark_unparker_unpark(u));
     } else {
-        const enum tpark_state replaced = tpark_unparker_notify(u);
-        count(life, replaced);
-        if (replaced == TPARK_PARKED || (life->is_disturbed && pick(random, 8) == 0))
-            tpark_unparker_wake(u);
+        const struct tpark_owed owed = tpark_unparker_notify(u);
+        count(life, owed.replaced);
+        tpark_unparker_wake_owner(u, owed);
+        if (life->is_disturbed && pick(random, 8) == 0)
+            tpark_unparker_wake_owner(u, owed);
     }
 }
 
@@ -270,14 +272,13 @@ static void *run_unparker(void *seed)
 /* ---------------------------------------------------------------------------------- the owners --
  */
 
-static void wake_place(void *context)
+static bool wake_place(void *context)
 {
     struct place *place = context;
     static const uint64_t one = 1;
     if (place->is_fd)
         must(write(place->fd, &one, sizeof one) == sizeof one, "write to an eventfd");
-    else
-        tpark_wake(place->parker);
+    return place->is_fd;
 }
 
 static void release_place(void *context)
@@ -423,7 +424,8 @@ static bool poll_once(void *future, const struct tpark_waker *waker)
 
 static void make(struct life *life)
 {
-    const struct tpark_hook hook = {wake_place, release_place, life->place};
+    const struct tpark_hook hook = {
+        .wake = wake_place, .release = release_place, .context = life->place};
     switch (life->kind) {
     case HOOKED:
         life->thread = tpark_thread_new_hooked(0, &hook);

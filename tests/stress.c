@@ -42,8 +42,7 @@ static void ping_pong(void)
             tpark_unpark(&table.side[1]);
             tpark_park(&table.side[0]);
         } else {
-            if (tpark_notify(&table.side[1]) == TPARK_PARKED)
-                tpark_wake(&table.side[1]);
+            tpark_wake_owner(tpark_notify(&table.side[1]));
             CHECK(tpark_park_timeout(&table.side[0], 3600 * 1000 * (uint64_t)MS) == 0);
         }
     }
@@ -217,12 +216,13 @@ struct place {
     atomic_bool is_awake;
 };
 
-static void wake_place(void *context)
+static bool wake_place(void *context)
 {
     struct place *place = context;
     CHECK(place->where > 0);
     /* Orders the read above before the owner's next write; the token orders it after the last. */
     atomic_store_explicit(&place->is_awake, true, memory_order_release);
+    return true;
 }
 
 static void unpark_often(void *argument)
@@ -236,7 +236,7 @@ static void hook(void)
 {
     static struct place place;
     struct tpark_thread *t =
-        tpark_thread_new_hooked(0, &(struct tpark_hook){wake_place, NULL, &place});
+        tpark_thread_new_hooked(0, &(struct tpark_hook){.wake = wake_place, .context = &place});
     struct tpark *p = tpark_thread_parker(t);
     struct task unparker;
     start(&unparker, unpark_often, tpark_thread_unparker(t));

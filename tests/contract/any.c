@@ -133,9 +133,12 @@ TEST(park_any, reports_every_token_that_was_given_before_its_wake)
     unsigned long arguments[6];
     if (!sleeping_call(&owner, &number, arguments)) /* nor is it known that it sleeps there */
         SKIP("the kernel does not show the system call of a sleeping thread");
-    for (size_t i = 0; i < family.count; i++)
-        CHECK(tpark_notify(&family.p[i]) == TPARK_PARKED);
-    tpark_wake(&family.p[1]);
+    struct tpark_owed owed[3];
+    for (size_t i = 0; i < family.count; i++) {
+        owed[i] = tpark_notify(&family.p[i]);
+        CHECK(owed[i].replaced == TPARK_PARKED);
+    }
+    tpark_wake_owner(owed[1]);
     join(&owner);
     CHECK(family.result == 0);
     for (size_t i = 0; i < family.count; i++)
@@ -214,10 +217,22 @@ TEST(park_any, refuses_what_is_no_time_or_no_set_and_touches_nothing)
     CHECK(!family.set[0].has_token && family.set[1].has_token);
 }
 
+TEST(park_any, refuses_a_reserved_byte_that_is_not_0)
+{
+    struct family family;
+    make(&family, 2);
+    for (size_t i = 0; i < sizeof family.set[1].reserved; i++) {
+        family.set[1].reserved[i] = 1;
+        CHECK(tpark_park_any(family.set, 2, &(struct timespec){0}) == EINVAL);
+        family.set[1].reserved[i] = 0;
+    }
+    CHECK(tpark_park_any(family.set, 2, &(struct timespec){0}) == ETIMEDOUT);
+}
+
 static void park_on_one_twice(void)
 {
     struct tpark p = TPARK_INIT;
-    struct tpark_any set[2] = {{&p, false}, {&p, false}};
+    struct tpark_any set[2] = {{.parker = &p}, {.parker = &p}};
     tpark_park_any(set, 2, NULL);
 }
 

@@ -91,8 +91,9 @@ TEST(unparker, halves_give_the_token_and_wake)
     struct task owner;
     start(&owner, park_thread, t);
     wait_until_parked(&owner, tpark_thread_parker(t));
-    CHECK(tpark_unparker_notify(u) == TPARK_PARKED);
-    tpark_unparker_wake(u);
+    const struct tpark_owed owed = tpark_unparker_notify(u);
+    CHECK(owed.replaced == TPARK_PARKED);
+    tpark_unparker_wake_owner(u, owed);
     join(&owner);
     tpark_unparker_free(u);
     tpark_thread_free(t);
@@ -280,14 +281,16 @@ struct place {
     int seen;
     int wakes;
     int releases;
+    bool declines;
 };
 
-static void wake_place(void *context)
+static bool wake_place(void *context)
 {
     struct place *place = context;
     place->seen = place->where;
     place->wakes++;
     errno = EIO;
+    return !place->declines;
 }
 
 static void release_place(void *context)
@@ -300,7 +303,8 @@ static void release_place(void *context)
 TEST(hook, is_called_in_place_of_the_wake_when_the_owner_is_armed)
 {
     struct place place = {.where = 0};
-    place.thread = tpark_thread_new_hooked(0, &(struct tpark_hook){wake_place, NULL, &place});
+    place.thread =
+        tpark_thread_new_hooked(0, &(struct tpark_hook){.wake = wake_place, .context = &place});
     struct tpark *p = tpark_thread_parker(place.thread);
     struct tpark_unparker *u = tpark_thread_unparker(place.thread);
 
@@ -316,9 +320,12 @@ TEST(hook, is_called_in_place_of_the_wake_when_the_owner_is_armed)
     CHECK(tpark_disarm(p));
 
     CHECK(tpark_arm(p));
-    CHECK(tpark_unparker_notify(u) == TPARK_PARKED);
+    const struct tpark_owed owed = tpark_unparker_notify(u);
+    CHECK(owed.replaced == TPARK_PARKED);
     CHECK(place.wakes == 1);
-    tpark_unparker_wake(u);
+    tpark_unparker_wake_owner(u, owed);
+    CHECK(place.wakes == 2);
+    tpark_unparker_wake_owner(u, tpark_unparker_notify(u)); /* merges: no wake is owed */
     CHECK(place.wakes == 2);
     CHECK(tpark_disarm(p));
 
@@ -337,8 +344,8 @@ TEST(hook, is_called_in_place_of_the_wake_when_the_owner_is_armed)
 TEST(hook, releases_its_context_once_with_the_last_handle)
 {
     struct place place = {.where = 0};
-    place.thread =
-        tpark_thread_new_hooked(0, &(struct tpark_hook){wake_place, release_place, &place});
+    place.thread = tpark_thread_new_hooked(
+        0, &(struct tpark_hook){.wake = wake_place, .release = release_place, .context = &place});
     struct tpark_unparker *u = tpark_thread_unparker(place.thread);
     tpark_thread_free(place.thread);
     CHECK(place.releases == 0);
@@ -351,7 +358,8 @@ TEST(hook, releases_its_context_once_with_the_last_handle)
 TEST(hook, is_not_called_by_a_handle_that_could_not_be_made)
 {
     struct place place = {.where = 0};
-    const struct tpark_hook hook = {wake_place, release_place, &place};
+    const struct tpark_hook hook = {
+        .wake = wake_place, .release = release_place, .context = &place};
     refuse_allocations = true;
     CHECK(tpark_thread_new_hooked(0, &hook) == NULL);
     CHECK(errno == ENOMEM);
@@ -366,18 +374,22 @@ TEST(hook, without_a_wake_function_is_refused)
     CHECK(errno == EINVAL);
 }
 
-static void wake_parker_inside(void *context)
+TEST(hook, with_a_reserved_field_set_is_refused)
 {
-    struct place *place = context;
-    place->wakes++;
-    tpark_wake(tpark_thread_parker(place->thread));
+    for (int i = 0; i < 2; i++) {
+        struct tpark_hook hook = {.wake = wake_place};
+        hook.reserved[i] = &hook;
+        errno = 0;
+        CHECK(tpark_thread_new_hooked(0, &hook) == NULL);
+        CHECK(errno == EINVAL);
+    }
 }
 
-TEST(hook, may_wake_an_owner_that_sleeps_in_park)
+TEST(hook, that_declines_leaves_the_wake_of_an_owner_that_sleeps_in_park_to_the_library)
 {
-    struct place place = {.where = 0};
+    struct place place = {.declines = true};
     place.thread =
-        tpark_thread_new_hooked(0, &(struct tpark_hook){wake_parker_inside, NULL, &place});
+        tpark_thread_new_hooked(0, &(struct tpark_hook){.wake = wake_place, .context = &place});
     struct tpark_unparker *u = tpark_thread_unparker(place.thread);
     struct task owner;
     start(&owner, park_thread, place.thread);
@@ -392,8 +404,8 @@ TEST(hook, may_wake_an_owner_that_sleeps_in_park)
 TEST(hook, leaves_errno_as_it_was)
 {
     struct place place = {.where = 0};
-    place.thread =
-        tpark_thread_new_hooked(0, &(struct tpark_hook){wake_place, release_place, &place});
+    place.thread = tpark_thread_new_hooked(
+        0, &(struct tpark_hook){.wake = wake_place, .release = release_place, .context = &place});
     struct tpark_unparker *u = tpark_thread_unparker(place.thread);
     CHECK(tpark_arm(tpark_thread_parker(place.thread)));
     errno = 0;

@@ -219,7 +219,7 @@ TEST(signals, handlers_may_unpark_another_thread)
 static void notify_in_handler(int signal_number)
 {
     (void)signal_number;
-    (void)!tpark_notify(unparked_by_handler);
+    (void)!tpark_notify(unparked_by_handler).wake;
 }
 
 TEST(signals, handlers_may_notify_with_either_backend)

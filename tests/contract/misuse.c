@@ -84,7 +84,7 @@ static void take_token_from_sleeper(void)
     start(&owner, park, NULL);
     wait_until_parked(&owner, &p);
     set_state(TPARK_EMPTY);
-    tpark_wake(&p);
+    stray_wake(&p);
     join(&owner);
 }
 
@@ -130,7 +130,7 @@ static void unpark_when_corrupt(void)
 static void notify_when_corrupt(void)
 {
     set_state(3);
-    (void)!tpark_notify(&p);
+    (void)!tpark_notify(&p).wake;
 }
 
 static void disarm_when_corrupt(void)

@@ -19,8 +19,9 @@ static void unpark_when_parked(void *p)
     while (state_of(p) != TPARK_PARKED)
         ;
     errno = 4321;
-    CHECK(tpark_notify(p) == TPARK_PARKED);
-    tpark_wake(p);
+    const struct tpark_owed owed = tpark_notify(p);
+    CHECK(owed.replaced == TPARK_PARKED);
+    tpark_wake_owner(owed);
     CHECK(errno == 4321);
 }
 
@@ -41,11 +42,12 @@ TEST(error_number, is_left_as_it_was)
     CHECK(tpark_park_until(&p, &(struct timespec){.tv_nsec = 0}) == ETIMEDOUT);
     CHECK(tpark_unpark(&p) == TPARK_EMPTY);
     CHECK(!tpark_arm(&p));
-    tpark_wake(&p);
+    stray_wake(&p);
     tpark_destroy(&p);
     CHECK(tpark_init(&p, ~0u) == EINVAL);
     CHECK(tpark_init(&p, TPARK_SHARED) == 0);
-    tpark_wake(&p);
+    stray_wake(&p);
+    CHECK(tpark_adopt(&p) == TPARK_EMPTY);
     tpark_destroy(&p);
 
     struct tpark_thread *t = tpark_thread_new(0);
@@ -118,15 +120,22 @@ TEST(unpark, touches_nothing_of_a_private_futex_parker_after_its_exchange)
 #endif
 }
 
-TEST(wake, reads_nothing_of_a_futex_parker)
+TEST(wake_owner, touches_nothing_of_a_private_futex_parker)
 {
 #if TPARK_BACKEND_FUTEX
     struct tpark *p = map_parker();
     CHECK(tpark_arm(p));
-    CHECK(tpark_notify(p) == TPARK_PARKED);
+    const struct tpark_owed owed = tpark_notify(p);
+    CHECK(owed.replaced == TPARK_PARKED);
     CHECK(tpark_disarm(p));
+    /* An untouched page again: the kernel would bring in what it looks at. */
+    CHECK(mmap(p, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+               0) == p);
+    tpark_wake_owner(owed);
+    unsigned char is_resident = 1;
+    CHECK(mincore(p, page_size, &is_resident) == 0 && !(is_resident & 1));
     CHECK(munmap(p, page_size) == 0);
-    tpark_wake(p);
+    tpark_wake_owner(owed);
 #else
     SKIP("the pthread backend does not promise it");
 #endif
@@ -140,7 +149,7 @@ TEST(futex_word, is_the_state_word)
     CHECK(__atomic_load_n(word, __ATOMIC_RELAXED) == TPARK_EMPTY);
     CHECK(tpark_arm(&p));
     CHECK(__atomic_load_n(word, __ATOMIC_RELAXED) == TPARK_PARKED);
-    CHECK(tpark_notify(&p) == TPARK_PARKED);
+    CHECK(tpark_notify(&p).replaced == TPARK_PARKED);
     CHECK(__atomic_load_n(word, __ATOMIC_RELAXED) == TPARK_NOTIFIED);
     CHECK(tpark_disarm(&p));
 #else
@@ -172,8 +181,9 @@ TEST(futex_word, may_be_waited_on_by_the_owner_that_armed)
             start(&owner, wait_on_word, p);
             wait_until_parked(&owner, p);
             if (by_halves) {
-                CHECK(tpark_notify(p) == TPARK_PARKED);
-                tpark_wake(p);
+                const struct tpark_owed owed = tpark_notify(p);
+                CHECK(owed.replaced == TPARK_PARKED);
+                tpark_wake_owner(owed);
             } else {
                 CHECK(tpark_unpark(p) == TPARK_PARKED);
             }

@@ -119,19 +119,27 @@ TEST(notify, gives_the_token_and_leaves_the_wake_to_the_caller)
     start(&owner, park, &p);
     wait_until_parked(&owner, &p);
     const long sleeps = sleeps_of(&owner);
-    CHECK(tpark_notify(&p) == TPARK_PARKED);
+    const struct tpark_owed owed = tpark_notify(&p);
+    CHECK(owed.replaced == TPARK_PARKED && owed.wake);
     wait_until_asleep(&owner); /* nobody woke it */
     CHECK(sleeps_of(&owner) == sleeps);
-    CHECK(tpark_notify(&p) == TPARK_NOTIFIED);
-    tpark_wake(&p);
+    const struct tpark_owed merged = tpark_notify(&p);
+    CHECK(merged.replaced == TPARK_NOTIFIED && !merged.wake);
+    tpark_wake_owner(merged);
+    CHECK(sleeps_of(&owner) == sleeps);
+    tpark_wake_owner(owed);
     join(&owner);
-    CHECK(tpark_notify(&p) == TPARK_EMPTY);
+    CHECK(tpark_notify(&p).replaced == TPARK_EMPTY);
 }
 
-TEST(wake, too_many_are_harmless)
+TEST(wake_owner, gives_no_token_and_one_too_many_is_harmless)
 {
     struct tpark p = TPARK_INIT;
-    tpark_wake(&p);
+    CHECK(tpark_arm(&p));
+    const struct tpark_owed owed = tpark_notify(&p);
+    CHECK(tpark_disarm(&p));
+    tpark_wake_owner(owed);
+    tpark_wake_owner(owed);
     CHECK(state_of(&p) == TPARK_EMPTY);
     CHECK(tpark_park_timeout(&p, 0) == ETIMEDOUT);
 }
@@ -140,7 +148,7 @@ TEST(arm, makes_the_next_unpark_owe_a_wake)
 {
     struct tpark p = TPARK_INIT;
     CHECK(tpark_arm(&p));
-    CHECK(tpark_notify(&p) == TPARK_PARKED);
+    CHECK(tpark_notify(&p).replaced == TPARK_PARKED);
     CHECK(tpark_disarm(&p));
     CHECK(state_of(&p) == TPARK_EMPTY);
 }

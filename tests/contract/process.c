@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* More than one process: fork, and process-shared parkers. */
 #include <errno.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -73,8 +74,9 @@ static void unpark_whole(struct tpark *p)
 
 static void unpark_by_halves(struct tpark *p)
 {
-    CHECK(tpark_notify(p) == TPARK_PARKED);
-    tpark_wake(p);
+    const struct tpark_owed owed = tpark_notify(p);
+    CHECK(owed.replaced == TPARK_PARKED);
+    tpark_wake_owner(owed);
 }
 
 TEST(shared, parkers_are_woken_through_another_mapping)
@@ -85,6 +87,127 @@ TEST(shared, parkers_are_woken_through_another_mapping)
 TEST(shared, parkers_are_woken_by_the_halves_through_another_mapping)
 {
     check_wake_through_another_mapping(unpark_by_halves);
+}
+
+TEST(shared, unparks_that_merge_owe_a_wake_only_while_the_owner_is_armed)
+{
+    struct tpark *p = map_shared();
+    CHECK(tpark_init(p, TPARK_SHARED) == 0);
+    CHECK(tpark_unpark(p) == TPARK_EMPTY);
+    CHECK(!tpark_notify(p).wake);
+    CHECK(!tpark_arm(p)); /* takes the token */
+    CHECK(tpark_unpark(p) == TPARK_EMPTY);
+    CHECK(!tpark_notify(p).wake);
+    CHECK(tpark_try_park(p));
+
+    CHECK(tpark_arm(p));
+    CHECK(tpark_notify(p).wake); /* and its process dies */
+    const struct tpark_owed owed = tpark_notify(p);
+    CHECK(owed.replaced == TPARK_NOTIFIED && owed.wake);
+    CHECK(tpark_disarm(p));
+    CHECK(tpark_unpark(p) == TPARK_EMPTY);
+    CHECK(!tpark_notify(p).wake);
+    CHECK(tpark_try_park(p));
+
+    CHECK(tpark_park_timeout(p, 1) == ETIMEDOUT);
+    CHECK(tpark_unpark(p) == TPARK_EMPTY);
+    CHECK(!tpark_notify(p).wake);
+    tpark_destroy(p);
+}
+
+#if TPARK_BACKEND_FUTEX
+/* What another process could have written. */
+static void write_word(struct tpark *p, uint32_t word)
+{
+    __atomic_store_n(&p->state, word, __ATOMIC_RELAXED);
+}
+
+TEST(shared, parkers_take_whatever_a_peer_writes_into_the_word_for_a_token)
+{
+    static const uint32_t words[] = {3, 4, 0x40000001, 0x80000000, UINT32_MAX, TPARK_PARKED};
+    const struct timespec past = {0};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        /* Also if it takes away the flag. */
+        for (unsigned flags = 0; flags <= TPARK_SHARED; flags++) {
+            struct tpark *p = map_shared();
+            CHECK(tpark_init(p, flags) == 0);
+            write_word(p, words[i]);
+            tpark_park(p);
+            CHECK(state_of(p) == TPARK_EMPTY);
+            write_word(p, words[i]);
+            CHECK(tpark_park_until(p, &past) == 0);
+            write_word(p, words[i]);
+            CHECK(tpark_try_park(p));
+            write_word(p, words[i]);
+            CHECK(!tpark_arm(p));
+            write_word(p, words[i]);
+            tpark_unpark(p);
+            CHECK(tpark_try_park(p));
+            CHECK(tpark_park_until(p, &past) == ETIMEDOUT);
+            CHECK(tpark_arm(p));
+            write_word(p, words[i]);
+            CHECK(tpark_disarm(p) == (words[i] != TPARK_PARKED));
+            CHECK(tpark_arm(p));
+            write_word(p, TPARK_EMPTY);
+            CHECK(tpark_disarm(p));
+            write_word(p, words[i]);
+            tpark_destroy(p);
+        }
+}
+
+/* All of the parker, all the time. */
+static void write_nonsense(void *argument)
+{
+    struct tpark *p = argument;
+    for (uint64_t n = 1;; n = n * 0x5851f42d4c957f2d + 1)
+        for (size_t i = 0; i < sizeof *p; i++)
+            __atomic_store_n((unsigned char *)p + i, (unsigned char)(n >> (8 * i)),
+                             __ATOMIC_RELAXED);
+}
+
+TEST(shared, parkers_whose_bytes_a_peer_overwrites_neither_abort_nor_miss_a_deadline_nor_touch_more)
+{
+    /* At the end of a page, before one that cannot be touched. */
+    const size_t page = (size_t)getpagesize();
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(pages != MAP_FAILED && mprotect(pages + page, page, PROT_NONE) == 0);
+    struct tpark *p = (struct tpark *)(void *)(pages + page) - 1;
+    CHECK(tpark_init(p, TPARK_SHARED) == 0);
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0)
+        write_nonsense(p);
+    const uint64_t end = monotonic_ns() + 200 * MS;
+    while (monotonic_ns() < end) {
+        (void)tpark_park_timeout(p, MS);
+        (void)tpark_unpark(p);
+        tpark_wake_owner(tpark_notify(p));
+        (void)tpark_try_park(p);
+        if (tpark_arm(p))
+            (void)!tpark_disarm(p);
+        (void)tpark_adopt(p);
+        (void)tpark_park_any(&(struct tpark_any){.parker = p}, 1, &(struct timespec){0});
+    }
+    CHECK(kill(child, SIGKILL) == 0);
+    CHECK(waitpid(child, NULL, 0) == child);
+}
+#endif
+
+TEST(adopt, disarms_for_the_dead_and_keeps_a_token)
+{
+    struct tpark *p = map_shared();
+    CHECK(tpark_init(p, TPARK_SHARED) == 0);
+    CHECK(tpark_adopt(p) == TPARK_EMPTY);
+    CHECK(tpark_arm(p)); /* and dies */
+    CHECK(tpark_adopt(p) == TPARK_PARKED);
+    CHECK(tpark_unpark(p) == TPARK_EMPTY);
+    CHECK(tpark_try_park(p));
+    CHECK(tpark_arm(p)); /* and dies beside a token */
+    CHECK(tpark_unpark(p) == TPARK_PARKED);
+    CHECK(tpark_adopt(p) == TPARK_NOTIFIED);
+    CHECK(!tpark_notify(p).wake);
+    CHECK(tpark_try_park(p));
+    tpark_destroy(p);
 }
 
 TEST(shared, parkers_keep_their_deadlines)

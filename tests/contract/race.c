@@ -169,7 +169,7 @@ TEST(unpark, that_returns_parked_sees_what_the_owner_wrote_before_it_armed)
     for (int i = 1; i <= ROUNDS; i++) {
         while (state_of(&table.side[0]) != TPARK_PARKED)
             sched_yield();
-        CHECK(tpark_notify(&table.side[0]) == TPARK_PARKED);
+        CHECK(tpark_notify(&table.side[0]).replaced == TPARK_PARKED);
         CHECK(table.ball == i);
         tpark_park(&table.side[1]);
         tpark_unpark(&table.side[0]);

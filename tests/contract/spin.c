@@ -334,7 +334,7 @@ static int learn(int before, unsigned flags, uint64_t wait_us, uint64_t cost_us,
 
 static void only_notify(struct tpark *p)
 {
-    CHECK(tpark_notify(p) == TPARK_PARKED);
+    CHECK(tpark_notify(p).replaced == TPARK_PARKED);
 }
 
 /* So many that there is one in each place where a note of p could be looked for. */
@@ -352,8 +352,9 @@ static void wake_others(struct tpark *p)
 
 static void notify_and_wake(struct tpark *p)
 {
-    only_notify(p);
-    tpark_wake(p);
+    const struct tpark_owed owed = tpark_notify(p);
+    CHECK(owed.replaced == TPARK_PARKED);
+    tpark_wake_owner(owed);
 }
 
 #define LEARN(...) learn(0, TPARK_SPIN_ADAPTIVE, __VA_ARGS__)

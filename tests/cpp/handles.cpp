@@ -42,8 +42,9 @@ void a_parker_holds_one_token()
     p.park();
     CHECK(!p.try_park());
     CHECK(p.arm());
-    CHECK(p.notify() == state::parked);
-    p.wake();
+    const tpark_owed owed = p.notify();
+    CHECK(owed.replaced == TPARK_PARKED);
+    p.wake_owner(owed);
     CHECK(p.disarm());
     static_parker.unpark();
     static_parker.park();
@@ -147,7 +148,7 @@ void handles_may_end_in_any_order()
     owner second = std::move(*first);
     first.reset();
     CHECK(u.unpark() == state::empty);
-    CHECK(copy.notify() == state::notified);
+    CHECK(copy.notify().replaced == TPARK_NOTIFIED);
     second.park();
     CHECK(!second.park_for(0ns));
     owner third;
@@ -171,10 +172,9 @@ void an_owner_is_woken_from_its_sleep()
     std::atomic<bool> was_parked{false};
     std::thread other([&, u = o.get_unparker()] {
         while (!was_parked) {
-            const bool owes_wake = u.notify() == state::parked;
-            was_parked = owes_wake;
-            if (owes_wake)
-                u.wake();
+            const tpark_owed owed = u.notify();
+            was_parked = owed.replaced == TPARK_PARKED;
+            u.wake_owner(owed);
         }
     });
     while (!was_parked)
@@ -186,7 +186,7 @@ void a_hook_is_called_and_destroyed_once()
 {
     auto calls = std::make_shared<int>(0);
     {
-        auto o = std::make_unique<owner>([calls]() noexcept { ++*calls; });
+        auto o = std::make_unique<owner>([calls]() noexcept { return ++*calls > 0; });
         CHECK(calls.use_count() == 2);
         const unparker u = o->get_unparker();
         u.unpark();

@@ -14,7 +14,7 @@ static int error;
 static void notify_last(void *unused)
 {
     (void)unused;
-    CHECK(tpark_notify(&p[PARKERS - 1]) == TPARK_PARKED);
+    CHECK(tpark_notify(&p[PARKERS - 1]).replaced == TPARK_PARKED);
 }
 
 /* The next sleep, whichever it is, brings a token. */

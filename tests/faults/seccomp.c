@@ -135,7 +135,8 @@ TEST(filter, that_forbids_futex_aborts_and_does_not_spin)
         static const char no_wait[] = "tpark: tpark_backend_wait: the kernel refuses futex waits\n";
         check_aborts(park_without_wait, no_wait);
         check_aborts(park_timed_without_any_wait, no_wait);
-        check_aborts(unpark_without_wake, "tpark: wake_word: the kernel refuses futex wakes\n");
+        check_aborts(unpark_without_wake,
+                     "tpark: tpark_backend_wake: the kernel refuses futex wakes\n");
     }
 }
 

@@ -113,7 +113,7 @@ TEST(sleep_, that_ends_without_an_unpark_does_not_end_the_park)
 
 static void notify(void *p)
 {
-    CHECK(tpark_notify(p) == TPARK_PARKED);
+    CHECK(tpark_notify(p).replaced == TPARK_PARKED);
 }
 
 static void check_takes_token(void *argument)
@@ -233,7 +233,7 @@ TEST(token, that_comes_between_the_last_look_and_the_deadline_is_taken)
 
 static void notify_before_armed(void *p)
 {
-    CHECK(tpark_notify(p) == TPARK_EMPTY);
+    CHECK(tpark_notify(p).replaced == TPARK_EMPTY);
 }
 
 TEST(token, that_comes_between_the_first_look_and_arming_is_taken_without_a_sleep)

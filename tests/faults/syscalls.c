@@ -142,7 +142,7 @@ static void use_fast_paths(void)
         CHECK(tpark_unpark(&p) == TPARK_EMPTY);
         CHECK(tpark_unpark(&p) == TPARK_NOTIFIED);
         tpark_park(&p);
-        CHECK(tpark_notify(&p) == TPARK_EMPTY);
+        CHECK(tpark_notify(&p).replaced == TPARK_EMPTY);
         CHECK(tpark_try_park(&p));
         CHECK(tpark_unpark(&p) == TPARK_EMPTY);
         CHECK(!tpark_arm(&p));

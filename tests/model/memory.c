@@ -132,11 +132,10 @@ static void *allocate(size_t alignment, size_t size, bool of_handle)
 /* -------------------------------------------------------------------------------- data races -- */
 
 /*
- * The last accesses to an aligned pair of bytes, the size of the smallest objects that stand side
- * by side and belong to different threads. Two objects in one pair count as one.
+ * The last accesses to a byte, the size of the smallest objects that stand side by side and belong
+ * to different threads.
  */
-enum { PAIR = 2 };
-struct pair {
+struct cell {
     uintptr_t address;
     uint32_t execution;
     uint16_t written; /* the last plain write: the writer's clock */
@@ -146,21 +145,21 @@ struct pair {
     uint16_t atomically_written[THREADS];
 };
 
-enum { PAIRS = 8192 };
-static struct pair pairs[PAIRS];
-static unsigned pairs_used;
+enum { CELLS = 16384 };
+static struct cell cells[CELLS];
+static unsigned cells_used;
 static uint32_t execution;
 
 enum access { READ, WRITE, ATOMIC_READ, ATOMIC_WRITE, LAST };
 
-static struct pair *find_pair(uintptr_t address)
+static struct cell *find_cell(uintptr_t address)
 {
-    for (uintptr_t i = address / PAIR;; i++) {
-        struct pair *p = &pairs[i % PAIRS];
+    for (uintptr_t i = address;; i++) {
+        struct cell *p = &cells[i % CELLS];
         if (p->execution != execution) {
-            if (++pairs_used > PAIRS / 2)
+            if (++cells_used > CELLS / 2)
                 fail("too much memory");
-            *p = (struct pair){.address = address, .execution = execution};
+            *p = (struct cell){.address = address, .execution = execution};
             return p;
         }
         if (p->address == address)
@@ -178,11 +177,11 @@ static bool is_ordered(const uint16_t *accesses)
     return true;
 }
 
-static void access_pair(uintptr_t address, enum access kind)
+static void access_cell(uintptr_t address, enum access kind)
 {
     static const char *const names[] = {"read", "write", "atomic read", "atomic write",
                                         "end of life"};
-    struct pair *p = find_pair(address);
+    struct cell *p = find_cell(address);
     const char *against = NULL;
     const bool is_plain = kind != ATOMIC_READ && kind != ATOMIC_WRITE;
     const bool is_write = kind != READ && kind != ATOMIC_READ;
@@ -229,8 +228,8 @@ static void access_range(const volatile void *address, size_t size, enum access 
         if (b->is_free)
             fail_at(access_pc, "thread %d: access after free", running->id);
     }
-    for (uintptr_t a = first & ~(uintptr_t)(PAIR - 1); a < first + size; a += PAIR)
-        access_pair(a, kind);
+    for (uintptr_t a = first; a < first + size; a++)
+        access_cell(a, kind);
 }
 
 void touch(const void *address, size_t size, const void *pc)
@@ -610,6 +609,7 @@ void __tsan_atomic_thread_fence(int order)
     }
 
 ATOMIC(8, 1)
+ATOMIC(16, 2)
 ATOMIC(32, 4)
 ATOMIC(64, 8)
 
@@ -758,7 +758,7 @@ void memory_start(void)
     location_count = 0;
     sc_fences = (struct clock){0};
     execution++;
-    pairs_used = 0;
+    cells_used = 0;
 }
 
 void memory_finish(void)

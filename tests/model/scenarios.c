@@ -107,14 +107,13 @@ static void free_rest(void)
 
 static void stray_wake(void)
 {
-    tpark_wake(p);
+    tpark_wake_owner((struct tpark_owed){.wake = 1u << 16, .parker = p});
 }
 
 static void notify_and_wake(void)
 {
     message = 1;
-    if (tpark_notify(p) == TPARK_PARKED)
-        tpark_wake(p);
+    tpark_wake_owner(tpark_notify(p));
 }
 
 /* -------------------------------------------------------------------------------- deadlines -- */
@@ -382,11 +381,11 @@ static void arm_and_disarm(void)
 static void look_at_place(void)
 {
     message = 1;
-    replaced[0] = tpark_notify(p);
-    if (replaced[0] == TPARK_PARKED) {
+    const struct tpark_owed owed = tpark_notify(p);
+    replaced[0] = owed.replaced;
+    if (owed.wake)
         CHECK(place == 7);
-        tpark_wake(p);
-    }
+    tpark_wake_owner(owed);
 }
 
 static void look_at_place_after_unpark(void)
@@ -435,7 +434,7 @@ static void start_shared_two(void)
 static void send_0_without_wake(void)
 {
     atomic_store_explicit(&sent[0], 1, memory_order_relaxed);
-    replaced[0] = tpark_notify(p);
+    replaced[0] = tpark_notify(p).replaced;
 }
 #endif
 
@@ -597,8 +596,7 @@ static void clone_free_unpark(void)
     CHECK(tpark_unparker_same_parker(clone, u[0]));
     tpark_unparker_free(u[0]);
     message = 1;
-    if (tpark_unparker_notify(clone) == TPARK_PARKED)
-        tpark_unparker_wake(clone);
+    tpark_unparker_wake_owner(clone, tpark_unparker_notify(clone));
     tpark_unparker_free(clone);
 }
 
@@ -639,11 +637,12 @@ struct hooked {
 static struct hooked *hooked;
 static int releases;
 
-static void hook_wake(void *context)
+static bool hook_wake(void *context)
 {
     struct hooked *h = context;
     CHECK(h->place == 7);
     tpark_unpark(&h->sleeps_on);
+    return true;
 }
 
 static void hook_release(void *context)
@@ -659,7 +658,7 @@ static void start_hooked(void)
     hooked = malloc(sizeof *hooked);
     CHECK(tpark_init(&hooked->sleeps_on, 0) == 0);
     hooked->place = 0;
-    const struct tpark_hook hook = {hook_wake, hook_release, hooked};
+    const struct tpark_hook hook = {.wake = hook_wake, .release = hook_release, .context = hooked};
     t = tpark_thread_new_hooked(0, &hook);
     u[0] = tpark_thread_unparker(t);
     w[1] = tpark_unparker_into_waker(tpark_thread_unparker(t));

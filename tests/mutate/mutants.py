@@ -320,8 +320,6 @@ futex('EPERM-is-fatal', '(errno == ENOSYS || errno == EPERM)', '(errno == ENOSYS
 futex('EFAULT-is-fatal', 'errno != EFAULT && ', '')
 futex('EINVAL-of-wake-is-fatal', ' && errno != EINVAL)', ')')
 futex('wakes-nobody', 'FUTEX_WAKE | private_flag, 1, NULL)', 'FUTEX_WAKE | private_flag, 0, NULL)')
-futex('wakes-shared-queue-only', 'if (scope != TPARK_SCOPE_SHARED && wake_word(word,',
-      'if (scope == TPARK_SCOPE_SHARED && wake_word(word,')
 futex('wakes-private-queue-only', 'if (scope != TPARK_SCOPE_PRIVATE)', 'if (false)')
 futex('asks-again-and-again', 'atomic_store_explicit(&has_slack, true, memory_order_relaxed);', '')
 
