@@ -140,7 +140,7 @@ static bool find_task(struct worker *self, struct task *task)
 static void *work(void *argument)
 {
     struct worker *self = argument;
-    struct task task;
+    struct task task = {NULL, 0};
     while (pop(self->queue, true, &task) || find_task(self, &task)) {
         self->runs++;
         task.run(self, task.argument);

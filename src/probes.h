@@ -39,6 +39,9 @@ volatile unsigned short tpark_wake_semaphore TPARK_SEMAPHORE;
 
 #ifdef __clang__ /* sys/sdt.h is GNU C, and not of our making */
 #pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#if __has_warning("-Wc23-extensions") /* as newer ones call the same */
+#pragma clang diagnostic ignored "-Wc23-extensions"
+#endif
 #endif
 
 static uint64_t tpark_probe_clock(void)
