@@ -50,18 +50,23 @@
 
 /* Compiler extensions, kept to this place. */
 #if defined(__GNUC__)
+#ifndef TPARK_API /* the library's own sources have theirs */
 #define TPARK_API __attribute__((visibility("default")))
+#endif
 #define TPARK_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #define TPARK_MUST_USE __attribute__((warn_unused_result))
 #else
+#ifndef TPARK_API
 #define TPARK_API
+#endif
 #define TPARK_NONNULL(...)
 #define TPARK_MUST_USE
 #endif
 
 /*
  * The layout: struct tpark, TPARK_INIT_FLAGS and the feature macros of the backend that the
- * library was built with. Defines
+ * library was built with. (A copy of the sources is built with what this header then finds: the
+ * futex backend, or pthread where TPARK_BACKEND_PTHREAD is defined for all files.) Defines
  *
  *   TPARK_BACKEND_FUTEX 1 or TPARK_BACKEND_PTHREAD 1
  *   TPARK_SIZEOF_TIME_T      sizeof(time_t) in the library

@@ -24,13 +24,18 @@
  * looks at the others at intervals that double from FIRST_NS to LAST_NS: a token is found no later
  * than the sleep has lasted already, and an idle thread makes a hundred looks a second.
  */
+#include "config.h"
+
+#include "backend.h"
+
+#if TPARK_HAS_FUTEX_WORD
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "backend.h"
 #include "deadline.h"
 #include "misuse.h"
 
@@ -191,3 +196,5 @@ int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *d
     errno = saved_errno;
     return is_any_token(set, count) ? 0 : ETIMEDOUT;
 }
+
+#endif

@@ -4,13 +4,18 @@
  * the thread in one step against a wake: that is the whole of the backend's contract. What is left
  * is to choose the system call, and to know its return codes.
  */
+#include "config.h"
+
+#include "backend.h"
+
+#ifdef TPARK_BACKEND_FUTEX
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <stddef.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "backend.h"
 #include "misuse.h"
 
 /*
@@ -129,3 +134,5 @@ uint32_t *tpark_futex_word(struct tpark *p)
 {
     return &p->state;
 }
+
+#endif

@@ -6,10 +6,15 @@
  * published its token before it takes the mutex. If the waker has it first, the owner finds
  * NOTIFIED; if the owner has it first, it sleeps by the time the waker signals.
  */
+#include "config.h"
+
+#include "backend.h"
+
+#ifdef TPARK_BACKEND_PTHREAD
+
 #include <errno.h>
 #include <pthread.h>
 
-#include "backend.h"
 #include "misuse.h"
 
 /* A failure here means that the parker's memory is not what it was: there is no way on. */
@@ -105,3 +110,5 @@ void tpark_backend_wake(struct tpark *p, bool is_shared)
     if (has_cond)
         must(pthread_cond_signal(&p->cond), "pthread_cond_signal");
 }
+
+#endif

@@ -9,6 +9,8 @@
  * threads (ThreadSanitizer forgets the thread in it). Should somebody park even later, a new parker
  * is made, and may be lost: a leak, once in a thread's life, beats a use after free.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>

@@ -8,6 +8,8 @@
  * brings the count to zero acquires all of that before it frees, by a load, which reads from the
  * last decrement and so synchronises with the whole chain of them.
  */
+#include "config.h"
+
 #include <errno.h>
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -25,7 +27,7 @@ struct inner {
     struct tpark_hook hook;
 };
 
-#if TPARK_BACKEND_FUTEX
+#ifdef TPARK_BACKEND_FUTEX
 _Static_assert(sizeof(struct inner) == CACHE_LINE, "a handle fills one cache line");
 #endif
 

@@ -60,6 +60,8 @@
  * whose modifications are totally ordered in any case. A failed CAS and a plain look at the state
  * publish and acquire nothing, so they are relaxed.
  */
+#include "config.h"
+
 #include <errno.h>
 
 #include "annotate.h"

@@ -26,6 +26,8 @@
  * so that it cannot tear; that an owner sees it at all is usual, since the wake follows it, but
  * nothing depends on it.
  */
+#include "config.h"
+
 #include "spin.h"
 
 #include <sched.h>

@@ -3,6 +3,8 @@
  * Wakers. A waker that tpark makes is an unparker behind the four slots: its data is the unparker,
  * whose clones are all the same pointer.
  */
+#include "config.h"
+
 #include "tpark.h"
 
 static struct tpark_waker clone_slot(void *data)

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Included by tpark.h. The layout of a parker that sleeps on a mutex and a condition variable. */
-#ifndef TPARK_BACKEND_H
-#define TPARK_BACKEND_H
+/* Included by tpark_backend.h. The layout of a parker that sleeps on a mutex and a condition
+ * variable. */
+#ifndef TPARK_PTHREAD_H
+#define TPARK_PTHREAD_H
+
+#ifdef TPARK_BACKEND_FUTEX
+#error "TPARK_BACKEND_FUTEX is defined, but this tpark has the pthread backend"
+#endif
 
 #include <pthread.h>
 
 #define TPARK_BACKEND_PTHREAD 1
 #define TPARK_HAS_FUTEX_WORD 0
-#define TPARK_SIZEOF_TIME_T @SIZEOF_TIME_T@
 
 struct tpark {
     uint32_t state; /* an enum tpark_state; tpark's to write */

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Included first by every source: what the build may choose, and what holds if it does not. So the
+ * sources need no build system: cc -Iinclude -c, with all of them, makes a library.
+ */
+#ifndef TPARK_SRC_CONFIG_H
+#define TPARK_SRC_CONFIG_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+/* The policy of a parker that names none. */
+#ifndef TPARK_SPIN_DEFAULT
+#define TPARK_SPIN_DEFAULT TPARK_SPIN_ADAPTIVE
+#endif
+
+/* Probes: see probes.h. */
+#ifndef TPARK_TRACING
+#define TPARK_TRACING 0
+#endif
+
+/* What valgrind is told: see annotate.h. */
+#ifndef TPARK_VALGRIND_ANNOTATIONS
+#define TPARK_VALGRIND_ANNOTATIONS 0
+#endif
+
+/*
+ * Only the shared library shows its functions to other objects. A copy within somebody's shared
+ * object or program must neither be taken for another build of tpark, nor call one.
+ */
+#if defined(__GNUC__) && !defined(TPARK_BUILDS_SHARED)
+#define TPARK_API __attribute__((visibility("hidden")))
+#endif
+
+#endif
