@@ -62,6 +62,11 @@
 #define TPARK_NONNULL(...)
 #define TPARK_MUST_USE
 #endif
+#ifdef __cplusplus
+#define TPARK_CAST(type, value) static_cast<type>(value)
+#else
+#define TPARK_CAST(type, value) ((type)(value))
+#endif
 
 /*
  * The layout: struct tpark, TPARK_INIT_FLAGS and the feature macros of the backend that the
@@ -114,8 +119,12 @@ enum {
     TPARK_SPIN_FIXED = 1u << 4, /* a part of TPARK_SPIN_FIXED_US() */
 };
 
-/* A policy: spin for so many microseconds, 0 to 65535, unless there is but one CPU. */
-#define TPARK_SPIN_FIXED_US(us) (TPARK_SPIN_FIXED | ((us) < 65535 ? (us) + 0u : 65535u) << 16)
+/* A policy: spin for so many microseconds, 0 to 65535 (more is 65535), unless there is but one CPU.
+ * us may be of any arithmetic type. */
+#define TPARK_SPIN_FIXED_US(us)                                                                    \
+    (TPARK_CAST(unsigned, TPARK_SPIN_FIXED) |                                                      \
+     TPARK_CAST(unsigned, TPARK_WIDE(us) >> 16 ? 65535u : TPARK_WIDE(us)) << 16)
+#define TPARK_WIDE(value) TPARK_CAST(uint64_t, value)
 
 /* A private parker without a token: struct tpark p = TPARK_INIT; */
 #define TPARK_INIT TPARK_INIT_FLAGS(0)

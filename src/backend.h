@@ -14,6 +14,8 @@
 
 #include "tpark.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Keeps what is rare out of the path that is not: no registers saved for it, no space in the cache.
  */
 #if defined(__GNUC__)
@@ -59,5 +61,7 @@ static inline _Atomic uint8_t *tpark_armed_mark(struct tpark *p)
 {
     return (_Atomic uint8_t *)&p->armed;
 }
+
+#pragma GCC visibility pop
 
 #endif

@@ -27,7 +27,9 @@
 
 /*
  * Only the shared library shows its functions to other objects. A copy within somebody's shared
- * object or program must neither be taken for another build of tpark, nor call one.
+ * object or program must neither be taken for another build of tpark, nor call one. For the same
+ * reason what the sources share among themselves is declared between pragmas that hide it, whatever
+ * the compiler was told.
  */
 #if defined(__GNUC__) && !defined(TPARK_BUILDS_SHARED)
 #define TPARK_API __attribute__((visibility("hidden")))

@@ -31,14 +31,24 @@ struct inner {
 _Static_assert(sizeof(struct inner) == CACHE_LINE, "a handle fills one cache line");
 #endif
 
+/* A handle may be const, what it refers to never is. */
+static struct inner *of(const void *handle)
+{
+    const union {
+        const void *handle;
+        struct inner *inner;
+    } reference = {handle};
+    return reference.inner;
+}
+
 static struct inner *of_thread(const struct tpark_thread *t)
 {
-    return (struct inner *)t;
+    return of(t);
 }
 
 static struct inner *of_unparker(const struct tpark_unparker *u)
 {
-    return (struct inner *)u;
+    return of(u);
 }
 
 static struct tpark_unparker *add_reference(struct inner *inner, const char *function)

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#pragma GCC visibility push(hidden)
+
 /*
  * Writes "tpark: FUNCTION: REASON" as one line to stderr, and aborts. Async-signal-safe: a corrupt
  * parker may be met in a signal handler.
@@ -16,5 +18,7 @@ bool tpark_is_shared_memory(const void *address);
 /* Misuse if the parker is armed: what comes next ends its life, or its owner's (park.c). */
 struct tpark;
 void tpark_require_idle(struct tpark *p, const char *function);
+
+#pragma GCC visibility pop
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "tpark.h"
 
+#pragma GCC visibility push(hidden)
+
 /* Whether all flags are known, and name one policy at most. */
 bool tpark_spin_accepts(unsigned flags);
 
@@ -45,5 +47,7 @@ void tpark_spin_learn_lateness(const struct timespec *alarm);
 
 /* Spins until the deadline. Returns whether the state is EMPTY no more. */
 bool tpark_spin_last(struct tpark *p, const struct timespec *deadline);
+
+#pragma GCC visibility pop
 
 #endif
