@@ -76,6 +76,9 @@
  *   TPARK_BACKEND_FUTEX 1 or TPARK_BACKEND_PTHREAD 1
  *   TPARK_SIZEOF_TIME_T      sizeof(time_t) in the library
  *   TPARK_HAS_FUTEX_WORD     1 where tpark_futex_word() exists
+ *   TPARK_LAYOUT             a uint32_t: two programs may share a parker if it is the same in both.
+ *                            Keep it beside the parker, and compare. With the futex backend it is
+ *                            the same for 32-bit and 64-bit programs.
  */
 #include "tpark_backend.h"
 

@@ -17,6 +17,8 @@ struct tpark {
     uint16_t spin;  /* the policy's */
 };
 
+#define TPARK_LAYOUT TPARK_CAST(uint32_t, 1u << 24 | 1u << 16 | sizeof(struct tpark))
+
 #define TPARK_INIT_FLAGS(flags_)                                                                   \
     {                                                                                              \
         0, (flags_)&0xff, 0, (flags_) >> 16 & 0xffff                                               \

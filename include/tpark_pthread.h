@@ -23,6 +23,8 @@ struct tpark {
     pthread_cond_t cond;
 };
 
+#define TPARK_LAYOUT TPARK_CAST(uint32_t, 2u << 24 | 1u << 16 | sizeof(struct tpark))
+
 /* TPARK_SHARED does not compile here: only tpark_init() can make a process-shared mutex. */
 #define TPARK_INIT_FLAGS(flags_)                                                                   \
     {                                                                                              \
