@@ -30,7 +30,20 @@ enum contestant_traits {
     TIMES_OUT = 1u << 10,   /* a limit of timeouts alone: else it is the same as another one */
     HAS_POLICY = 1u << 11,  /* its users choose whether it spins, or it chooses by itself */
     NAPS = 1u << 12,        /* sleeps for 10 ms at a time where the waker is slow */
+    BETWEEN_PROCESSES = 1u << 13, /* lies in memory that owner and waker share */
 };
+
+/* A contestant that can be built a second time, for an owner and a waker in two processes. */
+#ifdef PROCESSES
+#define CONTESTANT_OF(id) contestant_##id##_processes
+#define NAME_OF(name) name "-processes"
+#define PROCESSES_TRAIT BETWEEN_PROCESSES
+#else
+#define PROCESSES 0
+#define CONTESTANT_OF(id) contestant_##id
+#define NAME_OF(name) name
+#define PROCESSES_TRAIT 0
+#endif
 
 struct contestant {
     const char *name;

@@ -216,7 +216,9 @@ void free_result(struct result *r)
 void *new_parker(const struct contestant *contestant)
 {
     const size_t line = 128; /* two cache lines: some processors fetch them in pairs */
-    void *const parker = aligned_alloc(line, (contestant->size + line - 1) / line * line);
+    void *const parker = contestant->traits & BETWEEN_PROCESSES
+                             ? new_shared(contestant->size)
+                             : aligned_alloc(line, (contestant->size + line - 1) / line * line);
     if (!parker)
         fail("out of memory", ENOMEM);
     memset(parker, 0, contestant->size);
@@ -229,5 +231,8 @@ void *new_parker(const struct contestant *contestant)
 void delete_parker(const struct contestant *contestant, void *parker)
 {
     contestant->destroy(parker);
-    free(parker);
+    if (contestant->traits & BETWEEN_PROCESSES)
+        delete_shared(parker, contestant->size);
+    else
+        free(parker);
 }

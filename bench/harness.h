@@ -54,6 +54,7 @@ struct section {
     uint64_t fixed_n;    /* in place of what takes that time; 0: none */
     unsigned max_rounds; /* 0: no limit of its own */
     bool only_full;      /* too long for --quick */
+    bool between_processes;
     bool (*fits)(const struct contestant *contestant, const struct section *section);
     /* Measures `n` of whatever it measures, and records at least one value for each column. */
     void (*run)(const struct contestant *contestant, const struct section *section, uint64_t n,

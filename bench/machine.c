@@ -4,10 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -163,10 +167,64 @@ void start_thread(pthread_t *thread, int cpu_index, void *(*function)(void *), v
         fail("pthread_create", error);
 }
 
+void *new_shared(size_t size)
+{
+    void *const memory =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        fail("mmap", errno);
+    return memory;
+}
+
+void delete_shared(void *memory, size_t size)
+{
+    munmap(memory, size);
+}
+
+void start_runner(struct runner *runner, bool own_process, int cpu_index, void *(*function)(void *),
+                  void *argument)
+{
+    runner->process = 0;
+    if (own_process) {
+        const pid_t parent = getpid();
+        fflush(NULL);
+        runner->process = fork();
+        if (runner->process < 0)
+            fail("fork", errno);
+        if (runner->process > 0)
+            return;
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* whoever interrupts the parent ends it too */
+        if (getppid() != parent)
+            _exit(1);
+    }
+    start_thread(&runner->thread, cpu_index, function, argument);
+    if (own_process) {
+        pthread_join(runner->thread, NULL);
+        _exit(0);
+    }
+}
+
+void join_runner(const struct runner *runner)
+{
+    if (runner->process)
+        waitpid(runner->process, NULL, 0);
+    else
+        pthread_join(runner->thread, NULL);
+}
+
+void init_barrier(pthread_barrier_t *barrier, unsigned count)
+{
+    pthread_barrierattr_t attributes;
+    pthread_barrierattr_init(&attributes);
+    pthread_barrierattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_barrier_init(barrier, &attributes, count);
+    pthread_barrierattr_destroy(&attributes);
+}
+
 void wait_until_asleep(pid_t tid)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)tid);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)tid);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         fail(path, errno);
@@ -187,9 +245,17 @@ void wait_until_asleep(pid_t tid)
 
 /* -------------------------------------------------------------------------------- other load -- */
 
+static uint64_t to_ns(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_usec * 1000;
+}
+
+/* With the processes that have ended. */
 static uint64_t own_cpu_ns(void)
 {
-    return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    struct rusage children;
+    getrusage(RUSAGE_CHILDREN, &children);
+    return clock_ns(CLOCK_PROCESS_CPUTIME_ID) + to_ns(children.ru_utime) + to_ns(children.ru_stime);
 }
 
 /*

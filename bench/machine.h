@@ -41,7 +41,23 @@ void start_thread(pthread_t *thread, int cpu_index, void *(*function)(void *), v
 /* Moves a thread to the index-th CPU, if it may. */
 void move_thread(pthread_t thread, int cpu_index);
 
-/* Waits until a thread of this process sleeps in the kernel. */
+/* Memory that the processes share which are started from now on; all zero. */
+void *new_shared(size_t size);
+void delete_shared(void *memory, size_t size);
+
+/* A thread, or the one thread of a process of its own. */
+struct runner {
+    pthread_t thread;
+    pid_t process; /* 0: none of its own */
+};
+void start_runner(struct runner *runner, bool own_process, int cpu_index, void *(*function)(void *),
+                  void *argument);
+void join_runner(const struct runner *runner);
+
+/* A barrier for runners of either kind. */
+void init_barrier(pthread_barrier_t *barrier, unsigned count);
+
+/* Waits until a thread, of whatever process, sleeps in the kernel. */
 void wait_until_asleep(pid_t tid);
 
 /* CPU time that other processes, and other virtual machines on this one's CPUs, have used. */

@@ -5,8 +5,8 @@
 
 bool fits_any(const struct contestant *contestant, const struct section *section)
 {
-    (void)section;
-    return !(contestant->traits & (WORKER | TIMES_OUT));
+    return !(contestant->traits & (WORKER | TIMES_OUT)) &&
+           !(contestant->traits & BETWEEN_PROCESSES) == !section->between_processes;
 }
 
 bool fits_waiting(const struct contestant *contestant, const struct section *section)

@@ -10,7 +10,7 @@
 #include "machine.h"
 #include "measure.h"
 
-enum { MAX_CROWD = 10000 };
+enum { MAX_CROWD = 10000, MAX_PROCESSES = 100 };
 
 struct crowd {
     const struct contestant *contestant;
@@ -21,7 +21,8 @@ struct crowd {
 };
 
 struct sleeper {
-    sem_t gate; /* opens for each crowd that the thread is to join */
+    sem_t gate;            /* opens for each crowd that the thread is to join */
+    struct runner process; /* where it is one */
     struct crowd *crowd;
     void *parker;
     pid_t tid;
@@ -55,6 +56,12 @@ static void *sleep_on(void *sleeper)
     for (;;)
         if (sem_wait(&s->gate) == 0)
             join_crowd(s);
+    return NULL;
+}
+
+static void *sleep_once(void *sleeper)
+{
+    join_crowd(sleeper);
     return NULL;
 }
 
@@ -97,14 +104,30 @@ static unsigned gather(struct crowd *crowd, unsigned count)
     return count;
 }
 
-static void disperse(struct crowd *crowd, unsigned count)
+/* The same with processes, which are few, and do not stay. */
+static void gather_processes(struct crowd *crowd, struct sleeper *sleepers, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        sleepers[i].crowd = crowd;
+        sleepers[i].parker = new_parker(crowd->contestant);
+        start_runner(&sleepers[i].process, true, 1, sleep_once, &sleepers[i]);
+    }
+    wait_for(&crowd->ready, count);
+    for (unsigned i = 0; i < count; i++)
+        wait_until_asleep(sleepers[i].tid);
+}
+
+static void disperse(struct crowd *crowd, struct sleeper *const *sleepers, unsigned count)
 {
     atomic_store(&crowd->is_over, true);
     for (unsigned i = 0; i < count; i++)
-        crowd->contestant->unpark(pool[i]->parker);
+        crowd->contestant->unpark(sleepers[i]->parker);
     wait_for(&crowd->gone, count);
-    for (unsigned i = 0; i < count; i++)
-        delete_parker(crowd->contestant, pool[i]->parker);
+    for (unsigned i = 0; i < count; i++) {
+        if (sleepers[i]->process.process)
+            join_runner(&sleepers[i]->process);
+        delete_parker(crowd->contestant, sleepers[i]->parker);
+    }
 }
 
 /* Begins and ends with everyone asleep. */
@@ -122,12 +145,13 @@ static void wake_one(struct sleeper *s, struct recorder *recorder)
     wait_until_asleep(s->tid);
 }
 
-static void wake_all(struct crowd *crowd, unsigned count, struct recorder *recorder)
+static void wake_all(struct crowd *crowd, struct sleeper *const *sleepers, unsigned count,
+                     struct recorder *recorder)
 {
     atomic_store(&crowd->awake, 0);
     const uint64_t start = bench_clock();
     for (unsigned i = 0; i < count; i++)
-        crowd->contestant->unpark(pool[i]->parker);
+        crowd->contestant->unpark(sleepers[i]->parker);
     const uint64_t end = bench_clock();
     while (atomic_load(&crowd->awake) < count)
         relax();
@@ -136,34 +160,48 @@ static void wake_all(struct crowd *crowd, unsigned count, struct recorder *recor
 }
 
 struct job {
-    const struct contestant *contestant;
+    struct crowd *crowd;
+    struct sleeper *const *sleepers;
     unsigned count;
     uint64_t n;
     struct recorder *recorder;
 };
 
-static void *run_job(void *argument)
+static void *wake_crowd(void *argument)
 {
     const struct job *const job = argument;
-    struct crowd crowd = {.contestant = job->contestant};
-    const unsigned count = gather(&crowd, job->count);
     unsigned next = 0;
     for (uint64_t i = 0; i < job->n; i++) {
-        next = (next + 7919) % count; /* a prime stride: no neighbours, and everyone's turn */
-        wake_one(pool[next], job->recorder);
+        next = (next + 7919) % job->count; /* a prime stride: no neighbours, and everyone's turn */
+        wake_one(job->sleepers[next], job->recorder);
     }
-    wake_all(&crowd, count, job->recorder);
-    disperse(&crowd, count);
+    wake_all(job->crowd, job->sleepers, job->count, job->recorder);
+    disperse(job->crowd, job->sleepers, job->count);
     return NULL;
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,
                 struct recorder *recorder)
 {
-    struct job job = {contestant, (unsigned)section->parameter, n, recorder};
-    pthread_t thread;
-    start_thread(&thread, 0, run_job, &job);
-    pthread_join(thread, NULL);
+    struct {
+        struct crowd crowd;
+        struct sleeper sleepers[MAX_PROCESSES];
+    } *const shared = new_shared(sizeof *shared);
+    struct sleeper *processes[MAX_PROCESSES];
+    for (unsigned i = 0; i < MAX_PROCESSES; i++)
+        processes[i] = &shared->sleepers[i];
+    shared->crowd.contestant = contestant;
+    struct job job = {&shared->crowd, pool, (unsigned)section->parameter, n, recorder};
+    if (section->between_processes) {
+        job.sleepers = processes;
+        gather_processes(job.crowd, shared->sleepers, job.count);
+    } else {
+        job.count = gather(job.crowd, job.count);
+    }
+    struct runner waker;
+    start_runner(&waker, false, 0, wake_crowd, &job);
+    join_runner(&waker);
+    delete_shared(shared, sizeof *shared);
 }
 
 static const struct column columns[] = {
@@ -183,8 +221,23 @@ static const struct column columns[] = {
 
 /* To gather a crowd takes longer than to wake one: large ones get a fixed number of wakes. */
 static const struct section sections[] = {
-    SECTION(1, 15, 0, 0, false),    SECTION(10, 15, 0, 0, true),     SECTION(100, 25, 0, 0, false),
-    SECTION(1000, 0, 100, 6, true), SECTION(10000, 0, 100, 6, true),
+    SECTION(1, 15, 0, 0, false),
+    SECTION(10, 15, 0, 0, true),
+    SECTION(100, 25, 0, 0, false),
+    SECTION(1000, 0, 100, 6, true),
+    SECTION(10000, 0, 100, 6, true),
+    {.key = "100-processes",
+     .title = "parked processes: 100",
+     .columns = columns,
+     .limit = "raw-futex-processes",
+     .parameter = 100,
+     .cpus = 2,
+     .fixed_n = 100,
+     .max_rounds = 6,
+     .only_full = true,
+     .between_processes = true,
+     .fits = fits_sleeping,
+     .run = run},
 };
 
 const struct measurement measure_scale = {

@@ -5,6 +5,15 @@
 #include "machine.h"
 #include "measure.h"
 
+enum { MAX_THREADS = 8 };
+
+struct unparker {
+    struct storm *storm;
+    struct runner runner;
+    uint64_t began;
+    uint64_t ended;
+};
+
 struct storm {
     const struct contestant *contestant;
     void *parker;
@@ -12,13 +21,7 @@ struct storm {
     pthread_barrier_t start;
     atomic_bool is_over;
     uint64_t parks;
-};
-
-struct unparker {
-    struct storm *storm;
-    pthread_t thread;
-    uint64_t began;
-    uint64_t ended;
+    struct unparker unparkers[MAX_THREADS];
 };
 
 static void *park_all(void *argument)
@@ -72,28 +75,30 @@ static void run(const struct contestant *contestant, const struct section *secti
                 struct recorder *recorder)
 {
     const unsigned threads = (unsigned)section->parameter;
-    struct storm storm = {.contestant = contestant,
-                          .parker = new_parker(contestant),
-                          .n = (n + threads - 1) / threads};
-    pthread_t parker;
-    struct unparker unparkers[8];
-    pthread_barrier_init(&storm.start, NULL, threads + 1);
-    start_thread(&parker, 1, park_all, &storm);
+    struct storm *const storm = new_shared(sizeof *storm);
+    storm->contestant = contestant;
+    storm->parker = new_parker(contestant);
+    storm->n = (n + threads - 1) / threads;
+    init_barrier(&storm->start, threads + 1);
+    struct runner owner;
+    start_runner(&owner, false, 1, park_all, storm);
     for (unsigned i = 0; i < threads; i++) {
-        unparkers[i].storm = &storm;
-        start_thread(&unparkers[i].thread, (int)(i % cpu_count()), unpark_all, &unparkers[i]);
+        struct unparker *const u = &storm->unparkers[i];
+        u->storm = storm;
+        start_runner(&u->runner, section->between_processes, (int)(i % cpu_count()), unpark_all, u);
     }
     for (unsigned i = 0; i < threads; i++)
-        pthread_join(unparkers[i].thread, NULL);
-    atomic_store_explicit(&storm.is_over, true, memory_order_release);
-    contestant->unpark(storm.parker);
-    pthread_join(parker, NULL);
+        join_runner(&storm->unparkers[i].runner);
+    atomic_store_explicit(&storm->is_over, true, memory_order_release);
+    contestant->unpark(storm->parker);
+    join_runner(&owner);
 
-    pthread_barrier_destroy(&storm.start);
-    delete_parker(contestant, storm.parker);
-    const double unparks = (double)storm.n * threads;
-    record(recorder, 0, (double)span(unparkers, threads) / unparks);
-    record(recorder, 1, unparks / (double)storm.parks);
+    const double unparks = (double)storm->n * threads;
+    record(recorder, 0, (double)span(storm->unparkers, threads) / unparks);
+    record(recorder, 1, unparks / (double)storm->parks);
+    pthread_barrier_destroy(&storm->start);
+    delete_parker(contestant, storm->parker);
+    delete_shared(storm, sizeof *storm);
 }
 
 static const struct column columns[] = {
@@ -113,6 +118,16 @@ static const struct section sections[] = {
     SECTION(2, "two threads", true),
     SECTION(4, "four threads", true),
     SECTION(8, "eight threads", false),
+    {.key = "processes",
+     .title = "storm of another process",
+     .columns = columns,
+     .limit = "raw-futex-processes",
+     .parameter = 1,
+     .cpus = 2,
+     .ms = 30,
+     .between_processes = true,
+     .fits = fits,
+     .run = run},
 };
 
 const struct measurement measure_storm = {

@@ -86,18 +86,22 @@ static bool fits(const struct contestant *contestant, const struct section *sect
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,
                 struct recorder *recorder)
 {
-    struct sleeper sleeper = {.contestant = contestant, .parker = new_parker(contestant), .n = n};
-    struct waker waker = {&sleeper, (uint64_t)section->parameter * 1000, recorder};
-    pthread_t sleeper_thread, waker_thread;
+    struct sleeper *const sleeper = new_shared(sizeof *sleeper);
+    sleeper->contestant = contestant;
+    sleeper->parker = new_parker(contestant);
+    sleeper->n = n;
+    struct waker waker = {sleeper, (uint64_t)section->parameter * 1000, recorder};
+    struct runner sleeper_runner, waker_runner;
     if (contestant->post)
-        contestant->post(sleeper.parker, report_tid, &sleeper);
+        contestant->post(sleeper->parker, report_tid, sleeper);
     else
-        start_thread(&sleeper_thread, 1, sleep_on, &sleeper);
-    start_thread(&waker_thread, 0, wake, &waker);
-    pthread_join(waker_thread, NULL);
+        start_runner(&sleeper_runner, section->between_processes, 1, sleep_on, sleeper);
+    start_runner(&waker_runner, false, 0, wake, &waker);
+    join_runner(&waker_runner);
     if (!contestant->post)
-        pthread_join(sleeper_thread, NULL);
-    delete_parker(contestant, sleeper.parker);
+        join_runner(&sleeper_runner);
+    delete_parker(contestant, sleeper->parker);
+    delete_shared(sleeper, sizeof *sleeper);
 }
 
 static const struct column columns[] = {
@@ -123,6 +127,16 @@ static const struct section sections[] = {
      .parameter = 1000,
      .cpus = 2,
      .ms = 50,
+     .fits = fits,
+     .run = run},
+    {.key = "processes",
+     .title = "wake of another process, which has just fallen asleep",
+     .columns = columns,
+     .limit = "raw-futex-processes",
+     .parameter = 0,
+     .cpus = 2,
+     .ms = 25,
+     .between_processes = true,
      .fits = fits,
      .run = run},
 };

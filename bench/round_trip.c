@@ -52,23 +52,31 @@ static void *run_side(void *argument)
 struct trips time_round_trips(const struct contestant *contestant, int first_cpu, int second_cpu,
                               uint64_t work_ns, uint64_t n)
 {
-    pthread_barrier_t start;
-    pthread_barrier_init(&start, NULL, 2);
+    struct game {
+        pthread_barrier_t start;
+        struct side first;
+        struct side second;
+    } *const game = new_shared(sizeof *game);
+    pthread_barrier_t *const start = &game->start;
+    init_barrier(start, 2);
     void *const a = new_parker(contestant);
     void *const b = new_parker(contestant);
-    struct side first = {contestant, &start, a, b, work_ns, n, .serves = true};
-    struct side second = {contestant, &start, b, a, work_ns, n, .serves = false};
-    pthread_t threads[2];
-    start_thread(&threads[0], first_cpu, run_side, &first);
-    start_thread(&threads[1], second_cpu, run_side, &second);
-    pthread_join(threads[0], NULL);
-    pthread_join(threads[1], NULL);
+    game->first = (struct side){contestant, start, a, b, work_ns, n, .serves = true};
+    game->second = (struct side){contestant, start, b, a, work_ns, n, .serves = false};
+    const bool own_process = contestant->traits & BETWEEN_PROCESSES;
+    struct runner runners[2];
+    start_runner(&runners[0], false, first_cpu, run_side, &game->first);
+    start_runner(&runners[1], own_process, second_cpu, run_side, &game->second);
+    join_runner(&runners[0]);
+    join_runner(&runners[1]);
+    const struct trips trips = {
+        .ns = (double)game->first.elapsed / (double)n,
+        .cpu_ns = (double)(game->first.cpu_ns + game->second.cpu_ns) / (double)n,
+        .sleeps = (double)(game->first.sleeps + game->second.sleeps) / (double)n,
+    };
     delete_parker(contestant, a);
     delete_parker(contestant, b);
-    pthread_barrier_destroy(&start);
-    return (struct trips){
-        .ns = (double)first.elapsed / (double)n,
-        .cpu_ns = (double)(first.cpu_ns + second.cpu_ns) / (double)n,
-        .sleeps = (double)(first.sleeps + second.sleeps) / (double)n,
-    };
+    pthread_barrier_destroy(start);
+    delete_shared(game, sizeof *game);
+    return trips;
 }

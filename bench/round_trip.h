@@ -11,8 +11,8 @@ struct trips {
 };
 
 /*
- * Two threads, on the given CPUs: one unparks the other and parks; the other parks, works for
- * work_ns, and unparks the first.
+ * Two threads, of two processes if the contestant is for that, on the given CPUs: one unparks the
+ * other and parks; the other parks, works for work_ns, and unparks the first.
  */
 struct trips time_round_trips(const struct contestant *contestant, int first_cpu, int second_cpu,
                               uint64_t work_ns, uint64_t n);

@@ -52,11 +52,11 @@ static inline bool park_timeout(struct parker *p, uint64_t timeout_ns)
 
 CONTESTANT_CALLS
 
-extern const struct contestant contestant_eventfd;
-const struct contestant contestant_eventfd = {
-    .name = "eventfd",
+extern const struct contestant CONTESTANT_OF(eventfd);
+const struct contestant CONTESTANT_OF(eventfd) = {
+    .name = NAME_OF("eventfd"),
     .what = "a blocking eventfd(2); with a timeout, ppoll(2) first",
-    .traits = USES_FILE,
+    .traits = USES_FILE | PROCESSES_TRAIT,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

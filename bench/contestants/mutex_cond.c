@@ -15,9 +15,15 @@ struct parker {
 static int init(void *parker)
 {
     struct parker *const p = parker;
+    pthread_mutexattr_t of_mutex;
+    pthread_condattr_t of_cond;
     p->token = false;
-    const int error = pthread_mutex_init(&p->mutex, NULL);
-    return error ? error : pthread_cond_init(&p->cond, NULL);
+    pthread_mutexattr_init(&of_mutex);
+    pthread_condattr_init(&of_cond);
+    pthread_mutexattr_setpshared(&of_mutex, PROCESSES);
+    pthread_condattr_setpshared(&of_cond, PROCESSES);
+    const int error = pthread_mutex_init(&p->mutex, &of_mutex);
+    return error ? error : pthread_cond_init(&p->cond, &of_cond);
 }
 
 static void destroy(void *parker)
@@ -59,10 +65,11 @@ static inline bool park_timeout(struct parker *p, uint64_t timeout_ns)
 
 CONTESTANT_CALLS
 
-extern const struct contestant contestant_mutex_cond;
-const struct contestant contestant_mutex_cond = {
-    .name = "mutex-cond",
+extern const struct contestant CONTESTANT_OF(mutex_cond);
+const struct contestant CONTESTANT_OF(mutex_cond) = {
+    .name = NAME_OF("mutex-cond"),
     .what = "a flag under a pthread mutex, and a condition variable",
+    .traits = PROCESSES_TRAIT,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

@@ -15,11 +15,12 @@
 
 #ifndef SLACK_FREE
 #define SLACK_FREE 0
-#define CONTESTANT contestant_raw_futex
-#define NAME "raw-futex"
+#define CONTESTANT CONTESTANT_OF(raw_futex)
+#define NAME NAME_OF("raw-futex")
 #define WHAT "limit: a hand-written loop of futex(2) calls, inlined"
 #endif
 
+enum { PRIVATE = PROCESSES ? 0 : FUTEX_PRIVATE_FLAG };
 enum { EMPTY, PARKED, TOKEN };
 
 struct parker {
@@ -31,10 +32,10 @@ static long wait_until(struct parker *p, const struct timespec *deadline)
 #if SLACK_FREE
     enum { FUTEX_WAIT_2 = 455, SIZE_U32 = 2 }; /* since Linux 6.7 */
     return syscall(FUTEX_WAIT_2, &p->state, (unsigned long)PARKED,
-                   (unsigned long)FUTEX_BITSET_MATCH_ANY, SIZE_U32 | FUTEX_PRIVATE_FLAG, deadline,
+                   (unsigned long)FUTEX_BITSET_MATCH_ANY, SIZE_U32 | PRIVATE, deadline,
                    CLOCK_MONOTONIC);
 #else
-    return syscall(SYS_futex, &p->state, FUTEX_WAIT_BITSET_PRIVATE, PARKED, deadline, NULL,
+    return syscall(SYS_futex, &p->state, FUTEX_WAIT_BITSET | PRIVATE, PARKED, deadline, NULL,
                    FUTEX_BITSET_MATCH_ANY);
 #endif
 }
@@ -62,14 +63,14 @@ static inline bool replace(struct parker *p, uint32_t old, uint32_t new)
 static inline void unpark(struct parker *p)
 {
     if (atomic_exchange_explicit(&p->state, TOKEN, memory_order_acq_rel) == PARKED)
-        syscall(SYS_futex, &p->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        syscall(SYS_futex, &p->state, FUTEX_WAKE | PRIVATE, 1, NULL, NULL, 0);
 }
 
 static inline void park(struct parker *p)
 {
     while (!replace(p, TOKEN, EMPTY)) {
         replace(p, EMPTY, PARKED);
-        syscall(SYS_futex, &p->state, FUTEX_WAIT_PRIVATE, PARKED, NULL, NULL, 0);
+        syscall(SYS_futex, &p->state, FUTEX_WAIT | PRIVATE, PARKED, NULL, NULL, 0);
     }
 }
 
@@ -92,7 +93,7 @@ extern const struct contestant CONTESTANT;
 const struct contestant CONTESTANT = {
     .name = NAME,
     .what = WHAT,
-    .traits = SLACK_FREE ? TIMES_OUT : 0,
+    .traits = (SLACK_FREE ? TIMES_OUT : 0) | PROCESSES_TRAIT,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

@@ -12,7 +12,7 @@ struct parker {
 
 static int init(void *p)
 {
-    return sem_init(&((struct parker *)p)->sem, 0, 0) ? errno : 0;
+    return sem_init(&((struct parker *)p)->sem, PROCESSES, 0) ? errno : 0;
 }
 
 static void destroy(void *p)
@@ -44,11 +44,11 @@ static inline bool park_timeout(struct parker *p, uint64_t timeout_ns)
 
 CONTESTANT_CALLS
 
-extern const struct contestant contestant_sem;
-const struct contestant contestant_sem = {
-    .name = "sem",
+extern const struct contestant CONTESTANT_OF(sem);
+const struct contestant CONTESTANT_OF(sem) = {
+    .name = NAME_OF("sem"),
     .what = "sem_t of the C library",
-    .traits = COUNTS,
+    .traits = COUNTS | PROCESSES_TRAIT,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

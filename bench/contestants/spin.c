@@ -71,11 +71,11 @@ static inline bool park_timeout(struct parker *p, uint64_t timeout_ns)
 
 CONTESTANT_CALLS
 
-extern const struct contestant contestant_spin;
-const struct contestant contestant_spin = {
-    .name = "spin",
+extern const struct contestant CONTESTANT_OF(spin);
+const struct contestant CONTESTANT_OF(spin) = {
+    .name = NAME_OF("spin"),
     .what = "limit: a loop of pause instructions that never sleeps",
-    .traits = NEVER_SLEEPS,
+    .traits = NEVER_SLEEPS | PROCESSES_TRAIT,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

@@ -43,7 +43,7 @@ extern const struct contestant CONTESTANT;
 const struct contestant CONTESTANT = {
     .name = NAME,
     .what = WHAT,
-    .traits = HAS_POLICY,
+    .traits = HAS_POLICY | PROCESSES_TRAIT,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,
