@@ -10,7 +10,7 @@
 
 #include <ck_ec.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 #include "deadline.h"
 
 struct parker {

@@ -3,7 +3,7 @@
 #include <atomic>
 #include <new>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     std::atomic<int> token{0};

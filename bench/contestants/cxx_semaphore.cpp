@@ -4,7 +4,7 @@
 #include <new>
 #include <semaphore>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     std::binary_semaphore semaphore{0};

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     int fd;

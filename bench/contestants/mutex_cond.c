@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 #include "deadline.h"
 
 struct parker {

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <nsync.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     nsync_mu mu;

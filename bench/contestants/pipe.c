@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     int to_read;

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 #include "deadline.h"
 
 #ifndef SLACK_FREE

@@ -2,7 +2,7 @@
 /* The limit of the fast paths: the locked instructions that a token needs, and nothing else. */
 #include <stdatomic.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     atomic_uint token;

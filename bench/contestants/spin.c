@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     atomic_bool token;

@@ -2,7 +2,7 @@
 /* tpark. Built once per backend, and once more against the shared library. */
 #include <tpark.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 #ifndef FLAGS
 #define FLAGS 0

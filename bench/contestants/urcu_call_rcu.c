@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <urcu.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     struct call_rcu_data *worker;

@@ -8,7 +8,7 @@
 #include <urcu/futex.h>
 #include <urcu/uatomic.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 struct parker {
     int32_t futex;

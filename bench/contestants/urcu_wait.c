@@ -10,7 +10,7 @@
 #include <urcu/futex.h>
 #include <urcu/uatomic.h>
 
-#include "../contestant.h"
+#include "contestant.h"
 
 enum { WAITING = 0, WAKEUP = 1, RUNNING = 2, TEARDOWN = 4, ATTEMPTS = 1000 };
 

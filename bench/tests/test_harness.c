@@ -14,6 +14,9 @@
 #include "machine.h"
 #include "measure.h"
 
+extern const struct measurement measure_pair, measure_notified, measure_poll, measure_pingpong,
+    measure_timeout, measure_wake, measure_storm, measure_scale, measure_work, measure_size;
+
 static int failures;
 
 static void check(bool is_true, const char *what, const char *file, int line)

@@ -130,6 +130,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_regime;
 const struct measurement measure_regime = {
     .letter = 'M',
     .title = "changing regimes",

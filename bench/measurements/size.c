@@ -24,6 +24,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_size;
 const struct measurement measure_size = {
     .letter = 'I',
     .title = "bytes per parker",

@@ -30,6 +30,7 @@ static const struct column columns[] = {
 static const struct section sections[] = {SECTION(0, false), SECTION(1, true), SECTION(5, false),
                                           SECTION(20, true), SECTION(100, false)};
 
+extern const struct measurement measure_work;
 const struct measurement measure_work = {
     .letter = 'F',
     .title = "ping-pong with work",

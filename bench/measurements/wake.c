@@ -141,6 +141,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_wake;
 const struct measurement measure_wake = {
     .letter = 'E',
     .title = "one-way wake",

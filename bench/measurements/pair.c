@@ -22,6 +22,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_pair;
 const struct measurement measure_pair = {
     .letter = 'A',
     .title = "fast pair",

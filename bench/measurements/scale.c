@@ -240,6 +240,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_scale;
 const struct measurement measure_scale = {
     .letter = 'J',
     .title = "scale",

@@ -115,6 +115,7 @@ static const struct section sections[] = {
     SECTION(8, ANYWHERE, 5, "8-5us", "free to move, 5 us of work on each side", true),
 };
 
+extern const struct measurement measure_pairs;
 const struct measurement measure_pairs = {
     .letter = 'L',
     .title = "many pairs",

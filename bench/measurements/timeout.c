@@ -70,6 +70,7 @@ static const struct section sections[] = {
     SECTION(10000, 30, "10ms-1ns", "10 ms", NO_SLACK, "1 ns", true),
 };
 
+extern const struct measurement measure_timeout;
 const struct measurement measure_timeout = {
     .letter = 'H',
     .title = "overshoot of park_timeout",

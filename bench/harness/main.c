@@ -15,16 +15,7 @@
 #include "registry.h"
 #include "report.h"
 
-enum { MAX_CHOSEN = 64 };
-
-static const struct measurement *const all_measurements[] = {
-    &measure_pair,    &measure_notified, &measure_poll,    &measure_pingpong, &measure_wake,
-    &measure_work,    &measure_storm,    &measure_timeout, &measure_size,     &measure_scale,
-#if BENCH_HAS_RUNTIME
-    &measure_runtime,
-#endif
-    &measure_pairs,   &measure_regime,   &measure_idle,
-};
+enum { MAX_CHOSEN = 64, MAX_MEASUREMENTS = 26 };
 
 struct options {
     bool lists;
@@ -33,7 +24,7 @@ struct options {
     uint64_t seed;
     const char *only[MAX_CHOSEN]; /* contestants; none: all */
     size_t only_count;
-    bool is_chosen[COUNT_OF(all_measurements)];
+    bool is_chosen[MAX_MEASUREMENTS];
     bool chooses;
     const char *json;
     const char *csv;
@@ -75,7 +66,7 @@ static void choose_measurements(struct options *options, const char *letters)
     options->chooses = true;
     for (; *letters; letters++) {
         bool found = false;
-        for (size_t i = 0; i < COUNT_OF(all_measurements); i++) {
+        for (size_t i = 0; all_measurements[i]; i++) {
             if ((all_measurements[i]->letter | ' ') == (*letters | ' ')) {
                 options->is_chosen[i] = true;
                 found = true;
@@ -174,7 +165,7 @@ static void list(void)
     for (const struct missing *m = missing_contestants; m->name; m++)
         printf("  %-22s missing: needs %s\n", m->name, m->needs);
     printf("Measurements:\n");
-    for (size_t i = 0; i < COUNT_OF(all_measurements); i++)
+    for (size_t i = 0; all_measurements[i]; i++)
         printf("  %c  %-33s %s\n", all_measurements[i]->letter, all_measurements[i]->title,
                all_measurements[i]->method);
 }
@@ -377,7 +368,7 @@ int main(int argc, char **argv)
     const struct contestant *chosen[MAX_CHOSEN];
     const size_t count = choose(&options, chosen);
     struct results results = {0};
-    for (size_t i = 0; i < COUNT_OF(all_measurements); i++)
+    for (size_t i = 0; all_measurements[i]; i++)
         if (!options.chooses || options.is_chosen[i])
             run_measurement(&options, &harness, all_measurements[i], chosen, count, &results);
     write_outputs(&options, facts, fact_count, &results);

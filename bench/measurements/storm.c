@@ -130,6 +130,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_storm;
 const struct measurement measure_storm = {
     .letter = 'G',
     .title = "storm",

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The contestants that this build has, and those that it lacks (contestants/meson.build). */
+/* The contestants that this build has, and those that it lacks (contestants/meson.build), and the
+ * measurements (measurements/meson.build). */
 #ifndef BENCH_REGISTRY_H
 #define BENCH_REGISTRY_H
 
 #include "contestant.h"
+#include "harness.h"
 
 extern const struct contestant *const all_contestants[]; /* ends with NULL */
+
+extern const struct measurement *const all_measurements[]; /* ends with NULL */
 
 struct missing {
     const char *name;

@@ -245,6 +245,7 @@ static const struct column columns[] = {
 static const struct section sections[] = {SECTION(1, true), SECTION(10, false), SECTION(50, true),
                                           SECTION(90, false)};
 
+extern const struct measurement measure_runtime;
 const struct measurement measure_runtime = {
     .letter = 'K',
     .title = "a small runtime",

@@ -68,6 +68,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_pingpong;
 const struct measurement measure_pingpong = {
     .letter = 'D',
     .title = "ping-pong",

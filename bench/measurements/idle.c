@@ -90,6 +90,7 @@ static const struct section sections[] = {
      .run = run},
 };
 
+extern const struct measurement measure_idle;
 const struct measurement measure_idle = {
     .letter = 'N',
     .title = "idle worker",
