@@ -121,6 +121,11 @@ static void run_entry(const struct section *section, struct entry *entry, size_t
     }
 }
 
+static bool is_interrupted(const struct harness *harness)
+{
+    return harness->is_interrupted && harness->is_interrupted();
+}
+
 static uint64_t others_so_far(const struct harness *harness)
 {
     return harness->other_cpu_ns ? harness->other_cpu_ns() : 0;
@@ -140,7 +145,7 @@ static void run_rounds(struct harness *harness, struct result *r, size_t columns
             harness->progress(r->measurement, r->section, (double)round / (double)r->rounds,
                               r->repeats > 0);
         shuffle(&harness->seed, order, r->entry_count);
-        for (size_t i = 0; i < r->entry_count; i++)
+        for (size_t i = 0; i < r->entry_count && !is_interrupted(harness); i++)
             run_entry(r->section, &r->entries[order[i]], columns, round);
     }
     const uint64_t elapsed = bench_clock() - start;
@@ -181,15 +186,19 @@ int run_section(struct harness *harness, const struct measurement *measurement,
     }
     enter(r, limit->contestant, true, columns);
 
-    for (size_t i = 0; i < r->entry_count; i++) {
+    for (size_t i = 0; i < r->entry_count && !is_interrupted(harness); i++) {
         if (harness->progress)
             harness->progress(measurement, section, 0, false);
         calibrate(section, &r->entries[i], section->ms * harness->scale * 1e6);
     }
-    for (;;) {
+    while (true) {
         const uint64_t start = bench_clock();
         run_rounds(harness, r, columns);
         const uint64_t elapsed = bench_clock() - start;
+        if (is_interrupted(harness)) {
+            free_result(r);
+            return EINTR;
+        }
         if (!r->is_disturbed || elapsed > harness->spare_ns)
             break;
         harness->spare_ns -= elapsed;

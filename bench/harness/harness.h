@@ -104,11 +104,12 @@ struct harness {
     uint64_t (*other_cpu_ns)(void);
     void (*progress)(const struct measurement *measurement, const struct section *section,
                      double done, bool repeats);
+    bool (*is_interrupted)(void); /* NULL: never */
 };
 
 /*
  * Runs a section with those contestants that it fits. 0, or an error number: ENOENT if none of
- * them fits, or the limit is not there.
+ * them fits, or the limit is not there; EINTR if it was interrupted, and is not complete.
  */
 int run_section(struct harness *harness, const struct measurement *measurement,
                 const struct section *section, const struct contestant *const *contestants,

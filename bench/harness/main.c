@@ -2,6 +2,9 @@
 /* tpark-bench: the command line. */
 #include <argp.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +31,13 @@ struct options {
     bool chooses;
     const char *json;
     const char *csv;
+    const char *tables;
     const char *plots; /* a directory */
+    bool is_verbose;
     FILE *json_file;
     FILE *csv_file;
+    FILE *tables_file;
+    FILE *outs[3];  /* where the tables go; ends with NULL */
     bool had_error; /* something was left out: the exit status says so */
 };
 
@@ -61,20 +68,23 @@ static void choose_contestants(struct options *options, char *names)
     }
 }
 
-static void choose_measurements(struct options *options, const char *letters)
+/* Returns whether any is left. */
+static bool choose_measurements(struct options *options, const char *letters)
 {
     options->chooses = true;
+    bool is_any = false;
     for (; *letters; letters++) {
         bool found = false;
         for (size_t i = 0; all_measurements[i]; i++) {
             if ((all_measurements[i]->letter | ' ') == (*letters | ' ')) {
                 options->is_chosen[i] = true;
-                found = true;
+                is_any = found = true;
             }
         }
         if (!found && *letters != ',')
             complain(options, (char[]){*letters, '\0'}, "no such measurement (--list names them)");
     }
+    return is_any;
 }
 
 enum {
@@ -82,10 +92,12 @@ enum {
     KEY_LIST = 'l',
     KEY_ONLY = 'o',
     KEY_MEASURE = 'm',
+    KEY_VERBOSE = 'v',
     KEY_SEED = 256,
     KEY_REALTIME,
     KEY_JSON,
     KEY_CSV,
+    KEY_TABLES,
     KEY_PLOT
 };
 
@@ -96,8 +108,11 @@ static const struct argp_option argp_options[] = {
     {"measure", KEY_MEASURE, "LETTERS", 0, "Only these measurements", 0},
     {"json", KEY_JSON, "FILE", 0, "Write the results to FILE, for bench/compare", 0},
     {"csv", KEY_CSV, "FILE", 0, "Write the results to FILE, for a spreadsheet", 0},
+    {"tables", KEY_TABLES, "FILE", 0, "Write all tables to FILE", 0},
+    {"verbose", KEY_VERBOSE, NULL, 0, "Print all tables, and then the answer", 0},
     {"plot", KEY_PLOT, "DIR", 0, "Draw SVG pictures into DIR, with gnuplot", 0},
-    {"seed", KEY_SEED, "N", 0, "Of the order of contestants within a round", 0},
+    {"seed", KEY_SEED, "N", 0,
+     "Of the order of contestants within a round; else of the clock, and printed", 0},
     {"realtime", KEY_REALTIME, NULL, 0, "Run with real-time priority (SCHED_FIFO)", 0},
     {0},
 };
@@ -118,7 +133,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
             argp_error(state, "--only leaves no contestant");
         return 0;
     case KEY_MEASURE:
-        choose_measurements(options, argument);
+        if (!choose_measurements(options, argument))
+            argp_error(state, "--measure leaves no measurement");
         return 0;
     case KEY_JSON:
         options->json = argument;
@@ -126,12 +142,22 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case KEY_CSV:
         options->csv = argument;
         return 0;
+    case KEY_TABLES:
+        options->tables = argument;
+        return 0;
+    case KEY_VERBOSE:
+        options->is_verbose = true;
+        return 0;
     case KEY_PLOT:
         options->plots = argument;
         return 0;
-    case KEY_SEED:
-        options->seed = strtoull(argument, NULL, 0);
+    case KEY_SEED: {
+        char *end;
+        options->seed = strtoull(argument, &end, 0);
+        if (*end || options->seed == 0)
+            argp_error(state, "--seed takes a number above 0");
         return 0;
+    }
     case KEY_REALTIME:
         options->wants_realtime = true;
         return 0;
@@ -172,18 +198,52 @@ static void list(void)
 
 /* -------------------------------------------------------------------------------------- run -- */
 
+/* How far the run is, as a part of the time that its sections are to take. */
+static struct {
+    double planned_ms;
+    double done_ms;
+    double section_ms;
+    uint64_t start_ns;
+} progress;
+
+/* What a section takes beside its rounds: to find its n, and to start what it needs. */
+static double planned_ms(const struct section *section)
+{
+    return section->ms ? section->ms : 100;
+}
+
 static void show_progress(const struct measurement *measurement, const struct section *section,
                           double done, bool repeats)
 {
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K%c. %s%s %.0f %%", measurement->letter, section->title,
-                repeats ? " (again: other load disturbed it)" : "", 100 * done);
+    if (!isatty(STDERR_FILENO))
+        return;
+    const double part = (progress.done_ms + done * progress.section_ms) / progress.planned_ms;
+    const double elapsed_s = (double)(monotonic_ns() - progress.start_ns) / 1e9;
+    fprintf(stderr, "\r\033[K%3.0f %%", 100 * part);
+    if (part > 0.02)
+        fprintf(stderr, ", %.0f s left", elapsed_s / part - elapsed_s);
+    fprintf(stderr, "   %c. %s%s", measurement->letter, section->title,
+            repeats ? " (again: other load disturbed it)" : "");
 }
 
 static void clear_progress(void)
 {
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
+}
+
+static volatile sig_atomic_t was_interrupted;
+
+/* Once: what was measured is kept. Twice: the default action ends the program. */
+static void note_interrupt(int signal_number)
+{
+    (void)signal_number;
+    was_interrupted = 1;
+}
+
+static bool is_interrupted(void)
+{
+    return was_interrupted;
 }
 
 static bool is_wanted(const struct options *options, const struct contestant *contestant)
@@ -260,28 +320,61 @@ static void keep(struct results *results, const struct result *result)
     results->list = list;
 }
 
+static bool is_section_wanted(const struct options *options, const struct section *section)
+{
+    return !(section->only_full && options->is_quick);
+}
+
+static void plan(const struct options *options)
+{
+    progress.start_ns = monotonic_ns();
+    for (size_t i = 0; all_measurements[i]; i++)
+        for (size_t j = 0; j < all_measurements[i]->section_count; j++)
+            if ((!options->chooses || options->is_chosen[i]) &&
+                is_section_wanted(options, &all_measurements[i]->sections[j]))
+                progress.planned_ms += planned_ms(&all_measurements[i]->sections[j]);
+}
+
+static void print_left_out(const struct options *options, const struct section *section,
+                           const char *format, ...)
+{
+    for (FILE *const *out = options->outs; *out; out++) {
+        va_list arguments;
+        va_start(arguments, format);
+        fprintf(*out, "\n  %s: left out, since ", section->title);
+        vfprintf(*out, format, arguments);
+        fprintf(*out, "\n");
+        va_end(arguments);
+    }
+}
+
 static void run_measurement(const struct options *options, struct harness *harness,
                             const struct measurement *measurement, const struct contestant **chosen,
                             size_t count, struct results *results)
 {
-    print_measurement(stdout, measurement);
-    for (size_t i = 0; i < measurement->section_count; i++) {
+    bool has_heading = false;
+    for (size_t i = 0; i < measurement->section_count && !was_interrupted; i++) {
         const struct section *const section = &measurement->sections[i];
-        if (section->only_full && options->is_quick)
+        if (!is_section_wanted(options, section))
             continue;
+        for (FILE *const *out = options->outs; *out && !has_heading; out++)
+            print_measurement(*out, measurement);
+        has_heading = true;
         if (section->cpus > cpu_count()) {
-            printf("\n  %s: left out, since it needs %u CPUs\n", section->title, section->cpus);
+            print_left_out(options, section, "it needs %u CPUs", section->cpus);
             continue;
         }
         struct result result;
+        progress.section_ms = planned_ms(section);
         const int error = run_section(harness, measurement, section, chosen, count, &result);
+        progress.done_ms += progress.section_ms;
         clear_progress();
-        if (error) {
-            printf("\n  %s: left out, since %s does not work here\n", section->title,
-                   section->limit);
+        if (error == ENOENT)
+            print_left_out(options, section, "%s does not work here", section->limit);
+        if (error)
             continue;
-        }
-        print_result(stdout, &result);
+        for (FILE *const *out = options->outs; *out; out++)
+            print_result(*out, &result);
         keep(results, &result);
     }
 }
@@ -301,6 +394,12 @@ static void open_outputs(struct options *options)
 {
     options->json_file = open_output(options, options->json);
     options->csv_file = open_output(options, options->csv);
+    options->tables_file = open_output(options, options->tables);
+    FILE **out = options->outs;
+    if (options->is_verbose)
+        *out++ = stdout;
+    if (options->tables_file)
+        *out++ = options->tables_file;
     if (!options->plots)
         return;
     const char *why = NULL;
@@ -322,6 +421,15 @@ static void close_output(struct options *options, FILE *file, const char *path, 
         complain(options, path, strerror(error));
 }
 
+/* Interrupted before there was a result: no file is better than an empty one. */
+static void remove_outputs(const struct options *options)
+{
+    const char *const paths[] = {options->json, options->csv, options->tables};
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        if (paths[i])
+            unlink(paths[i]);
+}
+
 static void write_outputs(struct options *options, const struct fact *facts, size_t fact_count,
                           const struct results *results)
 {
@@ -332,13 +440,15 @@ static void write_outputs(struct options *options, const struct fact *facts, siz
         write_csv(options->csv_file, results);
         close_output(options, options->csv_file, options->csv, 0);
     }
+    if (options->tables_file)
+        close_output(options, options->tables_file, options->tables, 0);
     if (options->plots && !write_plots(options->plots, results))
         complain(options, options->plots, "gnuplot failed");
 }
 
 int main(int argc, char **argv)
 {
-    struct options options = {.seed = 1};
+    struct options options = {.seed = monotonic_ns() | 1};
     argp_parse(&argp, argc, argv, 0, NULL, &options);
     if (options.lists) {
         list();
@@ -349,32 +459,48 @@ int main(int argc, char **argv)
     const int error = options.wants_realtime ? use_realtime() : 0;
     if (error)
         complain(&options, "no real-time priority", strerror(error));
+    sigaction(SIGINT,
+              &(struct sigaction){.sa_handler = note_interrupt, .sa_flags = (int)SA_RESETHAND},
+              NULL);
 
     struct fact facts[16];
-    const size_t fact_count = describe_machine(facts, COUNT_OF(facts));
-    print_header(stdout, facts, fact_count);
+    const size_t fact_count = describe_machine(facts, COUNT_OF(facts) - 1);
+    facts[fact_count] = (struct fact){.key = "seed"};
+    snprintf(facts[fact_count].text, sizeof facts[fact_count].text, "%" PRIu64, options.seed);
+    print_header(stdout, facts, fact_count + 1);
     for (const struct missing *m = missing_contestants; m->name; m++)
         printf("%-10s %s: needs %s\n", "missing", m->name, m->needs);
+    fflush(stdout);
 
     struct harness harness = {
         .rounds = options.is_quick ? 7 : 15,
         .scale = options.is_quick ? 0.2 : 0.68,
-        .seed = options.seed ? options.seed : 1,
+        .seed = options.seed,
         .spare_ns = (uint64_t)(options.is_quick ? 4e9 : 30e9),
         .max_load = 0.15,
         .other_cpu_ns = other_cpu_ns,
         .progress = show_progress,
+        .is_interrupted = is_interrupted,
     };
     const struct contestant *chosen[MAX_CHOSEN];
     const size_t count = choose(&options, chosen);
     struct results results = {0};
-    for (size_t i = 0; all_measurements[i]; i++)
+    plan(&options);
+    for (size_t i = 0; all_measurements[i] && !was_interrupted; i++)
         if (!options.chooses || options.is_chosen[i])
             run_measurement(&options, &harness, all_measurements[i], chosen, count, &results);
-    write_outputs(&options, facts, fact_count, &results);
+    write_outputs(&options, facts, fact_count + 1, &results);
+    print_answer(stdout, &results);
+    if (options.tables && results.count)
+        printf("  All tables are in %s.\n", options.tables);
+    if (was_interrupted) {
+        fprintf(stderr, "tpark-bench: interrupted: %zu sections were measured\n", results.count);
+        if (results.count == 0)
+            remove_outputs(&options);
+    }
 
     for (size_t i = 0; i < results.count; i++)
         free_result(&results.list[i]);
     free(results.list);
-    return options.had_error;
+    return was_interrupted ? 130 : options.had_error;
 }

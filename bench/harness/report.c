@@ -17,6 +17,7 @@ void print_header(FILE *out, const struct fact *facts, size_t count)
 void print_measurement(FILE *out, const struct measurement *measurement)
 {
     fprintf(out, "\n%c. %s: %s.\n", measurement->letter, measurement->title, measurement->method);
+    fflush(out);
 }
 
 /* Four digits that mean something. */

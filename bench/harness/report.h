@@ -18,6 +18,9 @@ struct results {
     size_t count;
 };
 
+/* The few figures that matter, and what is noisy here. */
+void print_answer(FILE *out, const struct results *results);
+
 /* One row per contestant and column. */
 void write_csv(FILE *out, const struct results *results);
 

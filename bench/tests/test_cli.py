@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import struct
 import subprocess
 import sys
@@ -24,8 +25,8 @@ FAST = ['--quick', '--measure', 'A', '--only', 'sem']
 def bench(*options, path=None, within=None):
     """within: a function that restricts the process before it runs the program."""
     environment = dict(os.environ, **({'PATH': path} if path is not None else {}))
-    return subprocess.run([BENCH, *options], capture_output=True, text=True, timeout=120,
-                          env=environment, preexec_fn=within, check=False)
+    return subprocess.run([BENCH, '--verbose', *options], capture_output=True, text=True,
+                          timeout=120, env=environment, preexec_fn=within, check=False)
 
 
 # Numbers of x86-64.
@@ -70,6 +71,60 @@ class Bench(unittest.TestCase):
             self.assertIn(f'  {name} ', result.stdout)
         for letter in 'ABCDEFGHIJ':
             self.assertIn(f'\n  {letter}  ', result.stdout)
+
+    def test_answers_on_one_screen(self):
+        tables = self.directory / 'tables'
+        result = subprocess.run(
+            [BENCH, '--quick', '--measure', 'A', '--only', 'sem,tpark-futex', '--tables', tables],
+            capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertLess(len(result.stdout.splitlines()), 40)
+        self.assertRegex(result.stdout, r'(?m)^  unpark and park, token there .* ns  sem  ')
+        self.assertNotIn('(null pair)', result.stdout)
+        self.assertIn('(null pair)', tables.read_text())
+
+    def test_has_no_heading_without_a_section(self):
+        result = bench('--quick', '--measure', 'AK', '--only', 'sem', within=lambda: None)
+        headings = [line for line in result.stdout.splitlines() if line[1:2] == '.']
+        self.assertTrue(all('\n\n  ' in result.stdout.split(line)[1][:4] for line in headings))
+
+    def test_prints_a_seed_that_varies_and_takes_it_again(self):
+        seeds = set()
+        for _ in range(2):
+            out = bench(*FAST).stdout
+            seeds.add([line for line in out.splitlines() if line.startswith('seed ')][0])
+        self.assertEqual(len(seeds), 2)
+        seed = seeds.pop().split()[1]
+        self.assertIn(f'{seed}\n', bench(*FAST, '--seed', seed).stdout)
+        for wrong in ('0', 'x', ''):
+            self.assertNotEqual(bench(*FAST, '--seed', wrong).returncode, 0)
+
+    def test_refuses_to_measure_nothing(self):
+        for nothing in ('', ',', '9'):
+            result = bench('--measure', nothing)
+            self.assertNotEqual(result.returncode, 0)
+            self.assertEqual(result.stdout, '')
+
+    def test_keeps_what_was_measured_before_an_interrupt_and_leaves_no_empty_file(self):
+        for enough in (False, True):
+            path = self.directory / f'json-{enough}'
+            tables = self.directory / f'tables-{enough}'
+            child = subprocess.Popen(
+                [BENCH, '--verbose', '--measure', 'BJ', '--only', 'sem', '--json', path,
+                 '--tables', tables], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for line in child.stdout:
+                if line.startswith('J.' if enough else 'B.'):
+                    break
+            child.send_signal(signal.SIGINT)
+            out, errors = child.communicate(timeout=120)
+            self.assertEqual(child.returncode, 130, errors)
+            self.assertIn('interrupted', errors)
+            for file in (path, tables):
+                self.assertTrue(file.exists() or not enough)
+                self.assertTrue(not file.exists() or file.read_text())
+            if path.exists():
+                sections = json.loads(path.read_text())['sections']
+                self.assertEqual(sections[0]['measurement'], 'B')
 
     def test_table_has_contestants_limit_and_null_pair(self):
         result = bench(*FAST)
