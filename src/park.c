@@ -147,29 +147,38 @@ static inline bool disarm(struct tpark *p, const char *function)
     return seen != TPARK_PARKED;
 }
 
-/* U. */
-static inline enum tpark_state publish(struct tpark *p, const char *function)
+/* U. Returns what was there. */
+static inline uint32_t publish(struct tpark *p)
 {
     ANNOTATE_RELEASE(p);
     /* Release pairs with the acquire of T, C, R and D; acquire pairs with the release of A. */
     const uint32_t replaced =
         atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);
     ANNOTATE_ACQUIRE(p);
-    if (replaced > TPARK_NOTIFIED) {
-        wrong_state(p, replaced, function, corrupt);
-        return TPARK_PARKED; /* for all we know */
-    }
-    return (enum tpark_state)replaced;
+    return replaced;
 }
 
-/* Whether a U that replaced this state is to wake the owner. Reads the parker only if it is shared.
- */
-static inline bool owes_wake(struct tpark *p, unsigned flags, enum tpark_state replaced)
+/* What struct tpark_owed keeps of the flags: not 0, whatever they are. */
+enum { OWED = 1 << 16 };
+
+/* What a U has to do that replaced this state. Reads the parker only if it is shared. */
+static struct tpark_owed owed_after(struct tpark *p, unsigned flags, uint32_t replaced,
+                                    const char *function)
 {
+    bool owes_wake = replaced == TPARK_PARKED;
     if (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED)
         /* Relaxed: A published it, and U acquired that. */
-        return atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
-    return replaced == TPARK_PARKED;
+        owes_wake = atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
+    if (replaced > TPARK_NOTIFIED) {
+        wrong_state(p, replaced, function, corrupt);
+        replaced = TPARK_PARKED; /* for all we know */
+        owes_wake = true;
+    }
+    return (struct tpark_owed){
+        .replaced = (enum tpark_state)replaced,
+        .wake = owes_wake ? OWED | flags : 0,
+        .parker = p,
+    };
 }
 
 /* The deadline of a timeout that starts now; NULL if it is beyond what a struct timespec holds. */
@@ -299,44 +308,40 @@ bool tpark_try_park(struct tpark *p)
     return consume(p, TPARK_EMPTY, __func__);
 }
 
-/* Touches the parker only if it is shared. Returns replaced, so that it is a tail call. */
-TPARK_COLD static enum tpark_state wake(struct tpark *p, unsigned flags, enum tpark_state replaced)
-{
-    const int saved_errno = errno;
-    if (tpark_spin_wants_note(flags))
-        tpark_spin_leave_note(p);
-    tpark_probe_wake(p);
-    tpark_backend_wake(p, flags & TPARK_SHARED);
-    errno = saved_errno;
-    return replaced;
-}
-
-enum tpark_state tpark_unpark(struct tpark *p)
+struct tpark_owed tpark_notify(struct tpark *p)
 {
     /* Read before the exchange: after it the owner may have consumed the token and freed p. */
     const unsigned flags = p->flags;
-    const enum tpark_state replaced = publish(p, __func__);
-    return owes_wake(p, flags, replaced) ? wake(p, flags, replaced) : replaced;
-}
-
-/* What struct tpark_owed keeps of the flags: not 0, whatever they are. */
-enum { OWED = 1 << 16 };
-
-struct tpark_owed tpark_notify(struct tpark *p)
-{
-    const unsigned flags = p->flags; /* before the exchange, as in tpark_unpark() */
-    const enum tpark_state replaced = publish(p, __func__);
-    return (struct tpark_owed){
-        .replaced = replaced,
-        .wake = owes_wake(p, flags, replaced) ? OWED | flags : 0,
-        .parker = p,
-    };
+    return owed_after(p, flags, publish(p), __func__);
 }
 
 void tpark_wake_owner(struct tpark_owed owed)
 {
-    if (owed.wake)
-        wake(owed.parker, owed.wake, owed.replaced);
+    if (!owed.wake)
+        return;
+    const int saved_errno = errno;
+    if (tpark_spin_wants_note(owed.wake))
+        tpark_spin_leave_note(owed.parker);
+    tpark_probe_wake(owed.parker);
+    tpark_backend_wake(owed.parker, owed.wake & TPARK_SHARED);
+    errno = saved_errno;
+}
+
+/* Out of the way of the unparks that are done with their exchange. */
+TPARK_COLD static enum tpark_state finish_unpark(struct tpark *p, unsigned flags, uint32_t replaced)
+{
+    const struct tpark_owed owed = owed_after(p, flags, replaced, "tpark_unpark");
+    tpark_wake_owner(owed);
+    return owed.replaced;
+}
+
+enum tpark_state tpark_unpark(struct tpark *p)
+{
+    const unsigned flags = p->flags; /* before the exchange, as in tpark_notify() */
+    const uint32_t replaced = publish(p);
+    const bool is_done =
+        replaced == TPARK_EMPTY || (replaced == TPARK_NOTIFIED && !(flags & TPARK_SHARED));
+    return is_done ? (enum tpark_state)replaced : finish_unpark(p, flags, replaced);
 }
 
 bool tpark_arm(struct tpark *p)
