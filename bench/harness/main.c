@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,7 +31,6 @@ struct options {
     const char *json;
     const char *csv;
     const char *tables;
-    const char *plots; /* a directory */
     bool is_verbose;
     FILE *json_file;
     FILE *csv_file;
@@ -97,8 +95,7 @@ enum {
     KEY_REALTIME,
     KEY_JSON,
     KEY_CSV,
-    KEY_TABLES,
-    KEY_PLOT
+    KEY_TABLES
 };
 
 static const struct argp_option argp_options[] = {
@@ -106,11 +103,11 @@ static const struct argp_option argp_options[] = {
     {"list", KEY_LIST, NULL, 0, "Name contestants and measurements, and exit", 0},
     {"only", KEY_ONLY, "NAME,...", 0, "Only these contestants, and the limits", 0},
     {"measure", KEY_MEASURE, "LETTERS", 0, "Only these measurements", 0},
-    {"json", KEY_JSON, "FILE", 0, "Write the results to FILE, for bench/compare", 0},
+    {"json", KEY_JSON, "FILE", 0, "Write the results to FILE, for bench/compare and bench/pictures",
+     0},
     {"csv", KEY_CSV, "FILE", 0, "Write the results to FILE, for a spreadsheet", 0},
     {"tables", KEY_TABLES, "FILE", 0, "Write all tables to FILE", 0},
     {"verbose", KEY_VERBOSE, NULL, 0, "Print all tables, and then the answer", 0},
-    {"plot", KEY_PLOT, "DIR", 0, "Draw SVG pictures into DIR, with gnuplot", 0},
     {"seed", KEY_SEED, "N", 0,
      "Of the order of contestants within a round; else of the clock, and printed", 0},
     {"realtime", KEY_REALTIME, NULL, 0, "Run with real-time priority (SCHED_FIFO)", 0},
@@ -147,9 +144,6 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_VERBOSE:
         options->is_verbose = true;
-        return 0;
-    case KEY_PLOT:
-        options->plots = argument;
         return 0;
     case KEY_SEED: {
         char *end;
@@ -400,17 +394,6 @@ static void open_outputs(struct options *options)
         *out++ = stdout;
     if (options->tables_file)
         *out++ = options->tables_file;
-    if (!options->plots)
-        return;
-    const char *why = NULL;
-    if (system("command -v gnuplot >/dev/null"))
-        why = "no pictures without gnuplot (gnuplot-nox)";
-    else if ((mkdir(options->plots, 0777) && errno != EEXIST) || access(options->plots, W_OK))
-        why = strerror(errno);
-    if (why) {
-        complain(options, options->plots, why);
-        options->plots = NULL;
-    }
 }
 
 static void close_output(struct options *options, FILE *file, const char *path, int error)
@@ -442,8 +425,6 @@ static void write_outputs(struct options *options, const struct fact *facts, siz
     }
     if (options->tables_file)
         close_output(options, options->tables_file, options->tables, 0);
-    if (options->plots && !write_plots(options->plots, results))
-        complain(options, options->plots, "gnuplot failed");
 }
 
 int main(int argc, char **argv)

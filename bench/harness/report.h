@@ -28,7 +28,4 @@ void write_csv(FILE *out, const struct results *results);
 int write_json(FILE *out, const struct fact *facts, size_t fact_count,
                const struct results *results);
 
-/* SVG pictures of what was measured, in a directory that exists. Whether gnuplot could. */
-bool write_plots(const char *directory, const struct results *results);
-
 #endif

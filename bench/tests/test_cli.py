@@ -19,6 +19,7 @@ import xml.dom.minidom
 BENCH = sys.argv.pop(1)
 COMPARE = sys.argv.pop(1)
 BARS = sys.argv.pop(1)
+PICTURES = sys.argv.pop(1)
 FAST = ['--quick', '--measure', 'A', '--only', 'sem']
 
 
@@ -155,14 +156,19 @@ class Bench(unittest.TestCase):
         self.assertIn('no change beyond the noise', same.stdout)
 
     def test_pictures(self):
-        if subprocess.run(['which', 'gnuplot'], capture_output=True, check=False).returncode:
-            self.skipTest('no gnuplot')
-        result = bench('--quick', '--measure', 'EH', '--only', 'sem', '--plot',
-                       f'{self.directory}/new')
+        json_file = self.directory / 'r.json'
+        result = bench('--quick', '--measure', 'E', '--only', 'sem', '--json', json_file)
         self.assertEqual(result.returncode, 0, result.stderr)
-        for name in ('wake-light.svg', 'wake-deep.svg', 'overshoot.svg'):
-            picture = xml.dom.minidom.parse(str(self.directory / 'new' / name))
-            self.assertIn('sem', picture.documentElement.toxml())
+        subprocess.run([PICTURES, json_file, self.directory / 'new'], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL)
+        picture = xml.dom.minidom.parse(str(self.directory / 'new' / 'wake.svg'))
+        self.assertIn('sem_t', picture.documentElement.toxml())
+        for text in ('', '{}', '[]', '{"sections": []}', '{"sections": [{}]}'):
+            json_file.write_text(text)
+            done = subprocess.run([PICTURES, json_file, self.directory / 'none'], timeout=60,
+                                  capture_output=True, text=True, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
 
     def test_unknown_contestant(self):
         result = bench('--quick', '--measure', 'A', '--only', 'sem,nonsense')
@@ -177,7 +183,7 @@ class Bench(unittest.TestCase):
         self.assertIn('fast pair', result.stdout)
 
     def test_unwritable_files(self):
-        for option in ('--json', '--csv', '--plot'):
+        for option in ('--json', '--csv', '--tables'):
             with self.subTest(option):
                 result = bench(*FAST, option, '/nonexistent/there')
                 self.assert_one_line(result, '/nonexistent/there', 'No such file')
@@ -190,11 +196,6 @@ class Bench(unittest.TestCase):
                 result = bench(*FAST, option, '/dev/full')
                 self.assert_one_line(result, '/dev/full', 'No space left')
                 self.assertEqual(result.returncode, 1)
-
-    def test_no_gnuplot(self):
-        result = bench(*FAST, '--plot', str(self.directory / 'p'), path='')
-        self.assert_one_line(result, 'gnuplot')
-        self.assertIn('(null pair)', result.stdout)
 
     def test_one_cpu(self):
         cpu = min(os.sched_getaffinity(0))
