@@ -367,16 +367,24 @@ static unsigned ways_to_load(const struct thread *t)
     return n;
 }
 
-/* The last write, or an older one that lets the compare-exchange fail. */
+/*
+ * The last write, or an older one that lets the compare-exchange fail. A weak one may also fail
+ * without cause: the last way, FAILS.
+ */
+enum { FAILS = UINT16_MAX };
+
 static unsigned nth_comparable(const struct location *l, const struct thread *t, unsigned way)
 {
-    unsigned i = l->count - 1u;
+    const unsigned last = l->count - 1u;
+    unsigned i;
     if (way == 0)
-        return i;
+        return last;
     for (unsigned nth = 1; (i = nth_readable(l, t, nth)) != UINT32_MAX; nth++)
         if (l->writes[i].value != t->operation.expected && --way == 0)
             return i;
-    return UINT32_MAX;
+    const bool may_fail =
+        t->operation.is_weak && spurious_left && l->writes[last].value == t->operation.expected;
+    return may_fail && way == 1 ? FAILS : UINT32_MAX;
 }
 
 static unsigned ways_to_compare(const struct thread *t)
@@ -511,8 +519,10 @@ static uint64_t modify(volatile void *address, unsigned size, enum change change
     return old;
 }
 
-static uint64_t compare_exchange(volatile void *address, unsigned size, uint64_t expected,
-                                 uint64_t desired, int order, int failure_order, const void *pc)
+/* Returns whether it exchanged; expected is what it read. */
+static bool compare_exchange(volatile void *address, unsigned size, uint64_t *expected,
+                             uint64_t desired, int order, int failure_order, bool is_weak,
+                             const void *pc)
 {
     refuse_seq_cst(order);
     refuse_seq_cst(failure_order);
@@ -521,19 +531,29 @@ static uint64_t compare_exchange(volatile void *address, unsigned size, uint64_t
                                                   .writes = {true},
                                                   .ways = ways_to_compare,
                                                   .argument = l,
-                                                  .expected = expected});
+                                                  .expected = *expected,
+                                                  .is_weak = is_weak});
     access_pc = pc;
     access_range(address, size, ATOMIC_WRITE);
     l = find_location(address, size);
-    const unsigned i = nth_comparable(l, running, way);
+    unsigned i = nth_comparable(l, running, way);
+    const bool fails = i == FAILS;
+    if (fails) {
+        i = l->count - 1u;
+        spurious_left--;
+    }
     const uint64_t old = l->writes[i].value;
-    const bool is_success = old == expected;
+    const bool is_success = old == *expected && !fails;
     read_write(l, i, is_success ? order : failure_order);
     if (is_success)
         write_next(l, desired, order, &l->writes[i]);
-    done(pc, "%s: compare %llu with %llu: %s%s", name_of(l), (unsigned long long)expected,
-         (unsigned long long)old, is_success ? "exchanged" : "no", way ? ", stale" : "");
-    return old;
+    done(pc, "%s: compare %llu with %llu: %s%s", name_of(l), (unsigned long long)*expected,
+         (unsigned long long)old, is_success ? "exchanged" : "no",
+         fails ? ", without cause"
+         : way ? ", stale"
+               : "");
+    *expected = old;
+    return is_success;
 }
 
 void __tsan_atomic_thread_fence(int order);
@@ -582,8 +602,9 @@ void __tsan_atomic_thread_fence(int order)
         volatile uint##bits##_t *a, uint##bits##_t expected, uint##bits##_t desired, int order,    \
         int failure_order)                                                                         \
     {                                                                                              \
-        return (uint##bits##_t)compare_exchange(a, bytes, expected, desired, order, failure_order, \
-                                                CALLER);                                           \
+        uint64_t old = expected;                                                                   \
+        compare_exchange(a, bytes, &old, desired, order, failure_order, false, CALLER);            \
+        return (uint##bits##_t)old;                                                                \
     }
 
 #define MODIFY(bits, bytes, name, change)                                                          \
@@ -601,10 +622,10 @@ void __tsan_atomic_thread_fence(int order)
         volatile uint##bits##_t *a, uint##bits##_t *expected, uint##bits##_t desired, int order,   \
         int failure_order)                                                                         \
     {                                                                                              \
-        const uint##bits##_t old = (uint##bits##_t)compare_exchange(a, bytes, *expected, desired,  \
-                                                                    order, failure_order, CALLER); \
-        const int is_success = old == *expected;                                                   \
-        *expected = old;                                                                           \
+        uint64_t old = *expected;                                                                  \
+        const int is_success = compare_exchange(a, bytes, &old, desired, order, failure_order,     \
+                                                #strength[0] == 'w', CALLER);                      \
+        *expected = (uint##bits##_t)old;                                                           \
         return is_success;                                                                         \
     }
 

@@ -40,7 +40,8 @@ struct operation {
     /* Whether one of the ways needs no luck, such as a spurious wakeup. NULL: yes. */
     bool (*certain)(const struct thread *t);
     void *argument;
-    uint64_t expected; /* of a compare-exchange */
+    uint64_t expected; /* of a compare-exchange, */
+    bool is_weak;      /* which may fail without cause */
 };
 
 struct sleep {
