@@ -41,7 +41,7 @@ FAMILIES = [
     ['ENOSYS', 'EPERM', 'EINVAL', 'ENOMEM', 'ETIMEDOUT', 'EAGAIN', 'EINTR', 'EFAULT'],
     ['max', 'min'],
     ['tv_sec', 'tv_nsec'],
-    ['uint64_t', 'uint32_t', 'uint16_t', 'int16_t'],
+    INTEGERS := ['uint64_t', 'uint32_t', 'uint16_t', 'int16_t'],  # not in declarations of functions
 ]
 NEXT = {}
 for family in FAMILIES:
@@ -183,6 +183,8 @@ class Source:
                     add('order', 'memory_order_' + weaker)
             if 'exchange_strong' in t.text:
                 add('weak', t.text.replace('strong', 'weak'))
+            if t.text in INTEGERS and not self.is_inside_function(t.start):
+                return
             for other in NEXT.get(t.text, []):
                 add('name', other)
 
