@@ -120,6 +120,10 @@ enum {
     TPARK_SPIN_ADAPTIVE = 1u << 3,
 
     TPARK_SPIN_FIXED = 1u << 4, /* a part of TPARK_SPIN_FIXED_US() */
+
+    /* Sleeps with a deadline keep the thread's timer slack, to save power. Else the futex backend
+     * sleeps without slack where the kernel can. Not together with TPARK_PRECISE. */
+    TPARK_SLACK = 1u << 5,
 };
 
 /* A policy: spin for so many microseconds, 0 to 65535 (more is 65535), unless there is but one CPU.
@@ -140,8 +144,8 @@ enum {
  * the first in the list above holds.)
  *
  * Returns    0, or an error number.
- * Errors     EINVAL: an unknown flag, or more than one policy. Pthread backend: what
- *            pthread_mutex_init() or pthread_cond_init() returned.
+ * Errors     EINVAL: an unknown flag, more than one policy, or TPARK_SLACK with TPARK_PRECISE.
+ *            Pthread backend: what pthread_mutex_init() or pthread_cond_init() returned.
  * Ordering   None: hand the parker to other threads as you would any object.
  * Context    While no other thread uses the parker. Not async-signal-safe.
  */
@@ -309,6 +313,7 @@ TPARK_API enum tpark_state tpark_adopt(struct tpark *p) TPARK_NONNULL(1);
  * Context    Any thread. Async-signal-safe.
  */
 TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1);
+#endif
 
 /* ---------------------------------------------------------------------------- any of several -- */
 
@@ -341,7 +346,6 @@ enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
  */
 TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
     TPARK_NONNULL(1);
-#endif
 
 /* ------------------------------------------------------------------------------ the handles -- */
 
@@ -375,7 +379,8 @@ struct tpark_hook {
  * one process.
  *
  * Returns    The handle, or NULL with errno set.
- * Errors     ENOMEM. EINVAL: an unknown flag, TPARK_SHARED, or more than one policy.
+ * Errors     ENOMEM. EINVAL: an unknown flag, TPARK_SHARED, or more than one policy,
+ *            or TPARK_SLACK with TPARK_PRECISE.
  * Ordering   None.
  * Context    Any thread. Not async-signal-safe.
  * Semantics  Tokio, runtime/park.rs, ParkThread::new.

@@ -26,39 +26,13 @@
  */
 #include "config.h"
 
-#include "backend.h"
-
-#if TPARK_HAS_FUTEX_WORD
-
 #include <errno.h>
-#include <linux/futex.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "backend.h"
 #include "deadline.h"
-#include "misuse.h"
 
 enum { FIRST_NS = 50000, LAST_NS = 10000000 };
-
-/* Written out, since <linux/futex.h> has them only since Linux 5.16. */
-#ifndef SYS_futex_waitv
-#define SYS_futex_waitv (SYS_pidfd_open + 15)
-#endif
-enum { SIZE_U32 = 0x02 };
-
-struct waiter {
-    uint64_t value;
-    uint64_t address;
-    uint32_t flags;
-    uint32_t reserved;
-};
-
-/* Time as the kernel reads it here on every machine. */
-struct time64 {
-    int64_t s;
-    int64_t ns;
-};
 
 static bool is_any_token(const struct tpark_any *set, size_t count)
 {
@@ -103,37 +77,6 @@ static bool are_all_parked(const struct tpark_any *set, size_t count)
     return true;
 }
 
-/* Sleeps while all words are PARKED, as tpark_backend_wait() does. False where it cannot. */
-static bool wait_for_all(const struct waiter *waiters, size_t count,
-                         const struct timespec *deadline)
-{
-    static atomic_bool is_missing;
-    /* Relaxed: who sees an old value finds out for itself. */
-    if (atomic_load_explicit(&is_missing, memory_order_relaxed))
-        return false;
-    const struct time64 until = {
-        .s = deadline ? deadline->tv_sec : 0,
-        .ns = deadline ? deadline->tv_nsec : 0,
-    };
-    if (syscall(SYS_futex_waitv, waiters, (unsigned)count, 0u, deadline ? &until : NULL,
-                CLOCK_MONOTONIC) >= 0)
-        return true;
-    switch (errno) {
-    case EAGAIN:    /* a state is not PARKED any more */
-    case EINTR:     /* a signal */
-    case ETIMEDOUT: /* the deadline */
-        return true;
-    case ENOSYS: /* the kernel has it not */
-    case EPERM:  /* a sandbox forbids it */
-        atomic_store_explicit(&is_missing, true, memory_order_relaxed);
-        return false;
-    case ENOMEM: /* this time */
-        return false;
-    default: /* this sleep can never succeed: to try again would be a busy loop */
-        tpark_misuse("tpark_park_any", "the kernel refuses futex waits");
-    }
-}
-
 /* Sleeps on one of them, at most for so long. */
 static void wait_for_first(struct tpark *p, long ns, const struct timespec *deadline)
 {
@@ -150,18 +93,11 @@ static void wait_for_first(struct tpark *p, long ns, const struct timespec *dead
 static void sleep_until_any(const struct tpark_any *set, size_t count,
                             const struct timespec *deadline)
 {
-    struct waiter waiters[TPARK_ANY_MAX];
-    for (size_t i = 0; i < count; i++) {
-        const uint32_t flags = set[i].parker->flags & TPARK_SHARED ? 0 : FUTEX_PRIVATE_FLAG;
-        waiters[i] = (struct waiter){
-            .value = TPARK_PARKED,
-            .address = (uintptr_t)tpark_futex_word(set[i].parker),
-            .flags = SIZE_U32 | flags,
-        };
-    }
     long interval = FIRST_NS;
     while (are_all_parked(set, count) && !(deadline && tpark_has_passed(deadline))) {
-        if (!wait_for_all(waiters, count, deadline)) {
+        if (count == 1) {
+            tpark_backend_wait(set[0].parker, deadline);
+        } else if (!tpark_backend_wait_any(set, count, deadline)) {
             wait_for_first(set[0].parker, interval, deadline);
             interval = interval < LAST_NS / 2 ? interval * 2 : LAST_NS;
         }
@@ -196,5 +132,3 @@ int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *d
     errno = saved_errno;
     return is_any_token(set, count) ? 0 : ETIMEDOUT;
 }
-
-#endif

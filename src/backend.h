@@ -36,6 +36,13 @@ void tpark_backend_destroy(struct tpark *p);
 void tpark_backend_wait(struct tpark *p, const struct timespec *deadline);
 
 /*
+ * The same while all parkers of the set are PARKED, 1 to TPARK_ANY_MAX of them. False, without
+ * having slept, where that cannot be done, or not this time.
+ */
+bool tpark_backend_wait_any(const struct tpark_any *set, size_t count,
+                            const struct timespec *deadline);
+
+/*
  * Wake the owner if it sleeps. The state was PARKED when the token was published, and may be
  * anything by now, PARKED again included: then this is a stray wake. Never skip it, or assert, for
  * what the state reads. is_shared: whether it has TPARK_SHARED, when it may no longer be looked at.

@@ -99,6 +99,16 @@ void tpark_backend_wait(struct tpark *p, const struct timespec *deadline)
     must(pthread_setcancelstate(cancel_state, NULL), "pthread_setcancelstate");
 }
 
+/* One thread cannot wait on two condition variables. */
+bool tpark_backend_wait_any(const struct tpark_any *set, size_t count,
+                            const struct timespec *deadline)
+{
+    (void)set;
+    (void)count;
+    (void)deadline;
+    return false;
+}
+
 void tpark_backend_wake(struct tpark *p, bool is_shared)
 {
     (void)is_shared;

@@ -15,6 +15,11 @@
 #define TPARK_SPIN_DEFAULT TPARK_SPIN_ADAPTIVE
 #endif
 
+/* When system calls newer than futex(2) are made: see futex.h. */
+#ifndef TPARK_NEWER_CALLS
+#define TPARK_NEWER_CALLS AUTO
+#endif
+
 /* Probes: see probes.h. */
 #ifndef TPARK_TRACING
 #define TPARK_TRACING 0

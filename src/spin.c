@@ -94,8 +94,9 @@ bool tpark_spin_accepts(unsigned flags)
 {
     const unsigned policy = flags & policies;
     const unsigned fixed_time = policy == TPARK_SPIN_FIXED ? (unsigned)UINT16_MAX << 16 : 0;
-    const unsigned known = TPARK_SHARED | TPARK_PRECISE | policies | fixed_time;
-    return !(flags & ~known) && !(policy & (policy - 1));
+    const unsigned known = TPARK_SHARED | TPARK_PRECISE | TPARK_SLACK | policies | fixed_time;
+    const unsigned contrary = TPARK_PRECISE | TPARK_SLACK;
+    return !(flags & ~known) && !(policy & (policy - 1)) && (flags & contrary) != contrary;
 }
 
 /* A static initialiser may have named several: the first of these holds. */

@@ -57,8 +57,8 @@ TEST(thread, without_memory_is_null_and_enomem)
 TEST(thread, refuses_flags_that_it_does_not_know_and_shared)
 {
     static const unsigned refused[] = {TPARK_SHARED, TPARK_SHARED | TPARK_SPIN_NEVER,
-                                       TPARK_SPIN_NEVER | TPARK_SPIN_ADAPTIVE,
-                                       TPARK_SPIN_FIXED << 1, 1u << 31};
+                                       TPARK_SPIN_NEVER | TPARK_SPIN_ADAPTIVE, TPARK_SLACK << 1,
+                                       1u << 31};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         errno = 0;
         CHECK(tpark_thread_new(refused[i]) == NULL);

@@ -38,6 +38,17 @@ TEST(init, refuses_more_than_one_policy)
             CHECK(tpark_init(&p, policies[i] | policies[j]) == EINVAL);
 }
 
+TEST(init, accepts_slack_but_not_with_precise_deadlines)
+{
+    struct tpark p;
+    for (size_t i = 0; i < ALL_FLAGS; i++) {
+        const int expected = all_flags[i] & TPARK_PRECISE ? EINVAL : 0;
+        CHECK(tpark_init(&p, all_flags[i] | TPARK_SLACK) == expected);
+        if (!expected)
+            tpark_destroy(&p);
+    }
+}
+
 TEST(init, refuses_a_fixed_time_without_its_policy)
 {
     struct tpark p;

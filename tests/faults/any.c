@@ -5,23 +5,15 @@
 #include "../support.h"
 #include "inject.h"
 
-enum { PARKERS = 3, FAULTS = 1000 };
+enum { PARKERS = 3, PARKS = 3, FAULTS = 1000 };
 
 static struct tpark p[PARKERS] = {TPARK_INIT, TPARK_INIT, TPARK_INIT};
 static struct tpark_any set[PARKERS] = {{.parker = &p[0]}, {.parker = &p[1]}, {.parker = &p[2]}};
-static int error;
 
 static void notify_last(void *unused)
 {
     (void)unused;
     CHECK(tpark_notify(&p[PARKERS - 1]).replaced == TPARK_PARKED);
-}
-
-/* The next sleep, whichever it is, brings a token. */
-static void end_the_sleep(void *unused)
-{
-    (void)unused;
-    inject((struct fault){.call = FUTEX_WAITV, .times = 1, .meanwhile = notify_last});
 }
 
 static void check_takes_the_last(void)
@@ -44,6 +36,7 @@ static void count_down(void *left)
 TEST(park_any, does_not_end_by_sleeps_that_end_without_an_unpark)
 {
     static const int errors[] = {0, EINTR, EAGAIN, ETIMEDOUT};
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS});
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         int left = FAULTS;
         const int before = count_of(FUTEX_WAITV);
@@ -57,47 +50,47 @@ TEST(park_any, does_not_end_by_sleeps_that_end_without_an_unpark)
     }
 }
 
-TEST(park_any, without_memory_for_one_sleep_asks_again)
+/* Where the sleep on several words is refused, a park takes the token at a look, soon after. */
+static void check_refused(void *refusal)
 {
-    inject((struct fault){.call = FUTEX_WAITV, .times = 1, .error = ENOMEM});
-    inject((struct fault){
-        .call = FUTEX_WAIT_2, .times = 1, .error = ETIMEDOUT, .meanwhile = end_the_sleep});
-    check_takes_the_last();
-    CHECK(count_of(FUTEX_WAITV) == 2);
-    CHECK(count_of(FUTEX_WAIT_2) == 1);
-}
-
-static void check_falls_back(void *argument)
-{
-    const int *missing = argument;
-    inject((struct fault){.call = FUTEX_WAITV, .times = ALWAYS, .error = *missing});
-    for (int i = 0; i < 3; i++) {
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS});
+    inject((struct fault){.call = FUTEX_WAITV, .times = ALWAYS, .error = *(const int *)refusal});
+    for (int i = 0; i < PARKS; i++) {
         inject((struct fault){.call = FUTEX_WAIT_2, .times = 1, .meanwhile = notify_last});
         check_takes_the_last();
     }
-    CHECK(count_of(FUTEX_WAITV) == 1);
-    CHECK(count_of(FUTEX_WAIT_2) == 3);
+    CHECK(count_of(FUTEX_WAIT_2) == PARKS);
+    CHECK(count_of(FUTEX_WAITV) == (*(const int *)refusal == ENOSYS ? 1 : PARKS));
 }
 
-TEST(futex_waitv, that_is_missing_or_forbidden_is_tried_once)
+TEST(futex_waitv, that_is_refused_leaves_that_one_park_to_futex)
 {
-    static const int missing[] = {ENOSYS, EPERM};
-    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
-        check_in_child(check_falls_back, (void *)&missing[i]);
+    static const int refusals[] = {ENOSYS, EPERM, EACCES, EINVAL, EFAULT, ENOMEM};
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
+        check_in_child(check_refused, (void *)&refusals[i]);
 }
 
-static void park_any_with_error(void)
+static void check_filtered(void *unused)
 {
-    inject((struct fault){.call = FUTEX_WAITV, .times = ALWAYS, .error = error});
-    tpark_park_any(set, PARKERS, NULL);
-}
-
-TEST(park_any, whose_sleep_can_never_succeed_aborts)
-{
-    static const int errors[] = {EINVAL, EFAULT, EACCES};
-    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-        error = errors[i];
-        check_aborts(park_any_with_error,
-                     "tpark: tpark_park_any: the kernel refuses futex waits\n");
+    (void)unused;
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS, .error = 2});
+    for (int i = 0; i < PARKS; i++) {
+        inject((struct fault){.call = FUTEX_SLEEP, .times = 1, .meanwhile = notify_last});
+        check_takes_the_last();
     }
+    CHECK(count_of(FUTEX_WAIT_2) + count_of(FUTEX_WAITV) == 0);
+}
+
+TEST(park_any, under_a_filter_makes_no_newer_call)
+{
+    check_in_child(check_filtered, NULL);
+}
+
+TEST(park_any, of_one_parker_is_a_plain_park)
+{
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS});
+    inject((struct fault){.call = FUTEX_SLEEP, .times = ALWAYS, .meanwhile = notify_last});
+    struct tpark_any one = {.parker = &p[PARKERS - 1]};
+    CHECK(tpark_park_any(&one, 1, NULL) == 0);
+    CHECK(count_of(FUTEX_SLEEP) == 1 && count_of(FUTEX_WAITV) == 0);
 }

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static struct {
@@ -96,17 +97,22 @@ static enum call kind_of(long number, long operation)
         return FUTEX_WAIT_2;
     if (number == SYS_futex_waitv)
         return FUTEX_WAITV;
-    bool is_futex = number == SYS_futex;
 #ifdef SYS_futex_time64
-    if (is_futex)
-        return OLD_FUTEX;
-    is_futex = number == SYS_futex_time64;
+    if (number == SYS_futex_time64)
+        return FUTEX_TIME64;
 #endif
-    if (is_futex && (operation & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET)
+    if (number != SYS_futex)
+        return CALLS;
+    switch (operation & FUTEX_CMD_MASK) {
+    case FUTEX_WAIT_BITSET:
         return FUTEX_SLEEP;
-    if (is_futex && (operation & FUTEX_CMD_MASK) == FUTEX_WAKE)
+    case FUTEX_WAKE:
         return FUTEX_ROUSE;
-    return CALLS;
+    case FUTEX_WAIT:
+        return FUTEX_PAUSE;
+    default:
+        return CALLS;
+    }
 }
 
 WRAP(long, syscall, long number, ...)
@@ -125,6 +131,18 @@ WRAP(long, syscall, long number, ...)
         return 0;
     errno = fault->error;
     return -1;
+}
+
+WRAP(int, prctl, int option, ...)
+{
+    va_list list;
+    va_start(list, option);
+    unsigned long a[4];
+    for (int i = 0; i < 4; i++)
+        a[i] = va_arg(list, unsigned long);
+    va_end(list);
+    const struct fault *fault = option == PR_GET_SECCOMP ? next_fault(SECCOMP_MODE) : NULL;
+    return fault ? fault->error : __real_prctl(option, a[0], a[1], a[2], a[3]);
 }
 
 #else

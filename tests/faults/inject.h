@@ -17,10 +17,10 @@ enum call {
     FUTEX_WAIT_2, /* futex_wait(2) */
     FUTEX_SLEEP,  /* futex(2), FUTEX_WAIT_BITSET */
     FUTEX_ROUSE,  /* futex(2), FUTEX_WAKE */
+    FUTEX_PAUSE,  /* futex(2), FUTEX_WAIT */
     FUTEX_WAITV,  /* futex_waitv(2) */
-#ifdef SYS_futex_time64
-    OLD_FUTEX, /* futex(2) with 32-bit time */
-#endif
+    FUTEX_TIME64, /* futex_time64(2) where there is a futex(2) too */
+    SECCOMP_MODE, /* prctl(2), PR_GET_SECCOMP: error is what it returns */
 #else
     COND_WAIT,
     COND_TIMEDWAIT,

@@ -16,7 +16,11 @@
 #include <unistd.h>
 
 #include "../support.h"
+#include "inject.h"
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv (SYS_pidfd_open + 15)
+#endif
 #ifndef SYS_futex_wait
 #define SYS_futex_wait (SYS_pidfd_open + 21)
 #endif
@@ -81,30 +85,150 @@ static void park_filtered(void *argument)
 
 static const uint64_t hour_ns = 3600 * 1000 * (uint64_t)MS;
 
-static void check_falls_back(void *argument)
+/* Parks until an unpark, and tells the call in which it slept; 0: the kernel hides it. */
+static long sleep_and_tell(struct filtered *f)
 {
-    refuse(SYS_futex_wait, -1, *(const int *)argument);
-    for (int i = 0; i < 3; i++)
-        CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
-
-    struct filtered f = {.timeout_ns = hour_ns, .filter = seccomp_init(SCMP_ACT_ALLOW)};
     struct task owner;
-    start(&owner, park_filtered, &f);
+    start(&owner, park_filtered, f);
     wait_until_parked(&owner, &p);
     long number;
     unsigned long arguments[6];
-    if (sleeping_call(&owner, &number, arguments))
-        CHECK(number == SYS_futex);
+    if (!sleeping_call(&owner, &number, arguments))
+        number = 0;
     CHECK(tpark_unpark(&p) == TPARK_PARKED);
     join(&owner);
-    CHECK(f.result == 0);
+    CHECK(f->result == 0);
+    return number;
 }
 
-TEST(filter, that_makes_futex_wait_missing_or_forbidden_leaves_futex)
+static long sleep_without_own_filter(void)
 {
-    static const int missing[] = {ENOSYS, EPERM};
-    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
-        check_in_child(check_falls_back, (void *)&missing[i]);
+    struct filtered f = {.timeout_ns = hour_ns, .filter = seccomp_init(SCMP_ACT_ALLOW)};
+    const long number = sleep_and_tell(&f);
+    seccomp_release(f.filter);
+    return number;
+}
+
+static scmp_filter_ctx filter_of_newer_calls(uint32_t action, bool waitv_too)
+{
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    CHECK(filter != NULL);
+    CHECK(seccomp_rule_add(filter, action, SYS_futex_wait, 0) == 0);
+    if (waitv_too)
+        CHECK(seccomp_rule_add(filter, action, SYS_futex_waitv, 0) == 0);
+    return filter;
+}
+
+static const uint32_t actions[] = {
+    SCMP_ACT_KILL_PROCESS,  SCMP_ACT_KILL_THREAD,   SCMP_ACT_TRAP,
+    SCMP_ACT_ERRNO(ENOSYS), SCMP_ACT_ERRNO(EPERM),  SCMP_ACT_ERRNO(EACCES),
+    SCMP_ACT_ERRNO(EINVAL), SCMP_ACT_ERRNO(EFAULT), SCMP_ACT_ERRNO(ENOMEM),
+};
+
+static void for_each_action(void (*check)(void *))
+{
+    for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
+        check_in_child(check, (void *)&actions[i]);
+}
+
+/* A set of three, of which the last gets a token. */
+static void park_on_any(void)
+{
+    static struct tpark q = TPARK_INIT, r = TPARK_INIT;
+    struct tpark_any set[] = {{.parker = &p}, {.parker = &q}, {.parker = &r}};
+    const struct timespec deadline = deadline_in_ns(MS);
+    CHECK(tpark_park_any(set, 3, &deadline) == ETIMEDOUT);
+}
+
+static void check_lives_from_the_start(void *action)
+{
+    load(filter_of_newer_calls(*(const uint32_t *)action, true));
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    park_on_any();
+    const long number = sleep_without_own_filter();
+    CHECK(number == 0 || number == SYS_futex);
+}
+
+static void check_lives_later(void *action)
+{
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    park_on_any();
+    check_lives_from_the_start(action);
+}
+
+TEST(filter, that_kills_or_refuses_newer_calls_is_survived)
+{
+    for_each_action(check_lives_from_the_start);
+    for_each_action(check_lives_later);
+}
+
+static void check_lives_in_one_thread(void *action)
+{
+    const long before = sleep_without_own_filter();
+    struct filtered f = {.timeout_ns = hour_ns,
+                         .filter = filter_of_newer_calls(*(const uint32_t *)action, true)};
+    const long number = sleep_and_tell(&f);
+    CHECK(number == 0 || number == SYS_futex);
+    CHECK(sleep_without_own_filter() == before);
+}
+
+TEST(filter, of_one_thread_leaves_the_others_as_they_were)
+{
+    for_each_action(check_lives_in_one_thread);
+}
+
+/* The owner has gone to sleep by then: once woken it finds the filter before its next sleep. */
+static void park_twice(void *results)
+{
+    for (int i = 0; i < 2; i++)
+        ((atomic_int *)results)[i] = tpark_park_timeout(&p, hour_ns);
+}
+
+static void check_lives_when_synchronised(void *action)
+{
+    atomic_int results[2] = {-1, -1};
+    struct task owner;
+    start(&owner, park_twice, results);
+    wait_until_parked(&owner, &p);
+    scmp_filter_ctx filter = filter_of_newer_calls(*(const uint32_t *)action, true);
+    CHECK(seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0);
+    load(filter);
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    while (results[0] < 0)
+        sched_yield();
+    wait_until_parked(&owner, &p);
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    join(&owner);
+    CHECK(results[0] == 0 && results[1] == 0);
+}
+
+TEST(filter, that_one_thread_brings_upon_all_is_survived)
+{
+    for_each_action(check_lives_when_synchronised);
+}
+
+/* What a kernel without these calls answers, and to the question whether there is a filter. */
+static void check_old_kernel(void *has_waitv)
+{
+    const bool has_it = *(const bool *)has_waitv;
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS, .error = 0});
+    load(filter_of_newer_calls(SCMP_ACT_ERRNO(ENOSYS), !has_it));
+    const long number = sleep_without_own_filter();
+    if (!has_it)
+        CHECK(number == 0 || number == SYS_futex);
+    else /* the kernel of this machine may be old itself */
+        CHECK(number == 0 || number == SYS_futex || number == SYS_futex_waitv);
+    for (int i = 0; i < 3; i++)
+        CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    CHECK(count_of(FUTEX_WAIT_2) == 1);
+    park_on_any();
+}
+
+TEST(kernel, of_linux_5_15_or_6_6_is_enough)
+{
+    static const bool has_waitv[] = {false, true};
+    check_in_child(check_old_kernel, (void *)&has_waitv[0]);
+    check_in_child(check_old_kernel, (void *)&has_waitv[1]);
 }
 
 static void park_without_wait(void)
@@ -115,7 +239,6 @@ static void park_without_wait(void)
 
 static void park_timed_without_any_wait(void)
 {
-    refuse(SYS_futex_wait, -1, ENOSYS);
     refuse(SYS_futex, FUTEX_WAIT_BITSET, error);
     tpark_park_timeout(&p, hour_ns);
 }
@@ -132,11 +255,11 @@ TEST(filter, that_forbids_futex_aborts_and_does_not_spin)
     static const int errors[] = {ENOSYS, EPERM, EACCES};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         error = errors[i];
-        static const char no_wait[] = "tpark: tpark_backend_wait: the kernel refuses futex waits\n";
+        static const char no_wait[] = "tpark: tpark_futex_wait: the kernel refuses futex waits\n";
         check_aborts(park_without_wait, no_wait);
         check_aborts(park_timed_without_any_wait, no_wait);
         check_aborts(unpark_without_wake,
-                     "tpark: tpark_backend_wake: the kernel refuses futex wakes\n");
+                     "tpark: tpark_futex_wake: the kernel refuses futex wakes\n");
     }
 }
 
@@ -176,6 +299,8 @@ struct trial {
 static void check_sleeps_on(void *argument)
 {
     const struct trial *trial = argument;
+    /* The answer of a thread that has no filter: for the newer calls' sake. */
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS, .error = 0});
     struct filtered f = {.timeout_ns = trial->timeout_ns,
                          .filter = filter_of(SCMP_ACT_NOTIFY, trial->number, trial->operation)};
     struct task owner;

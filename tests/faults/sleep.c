@@ -15,18 +15,18 @@ static const uint64_t hour_ns = 3600 * 1000 * (uint64_t)MS;
 struct way {
     uint64_t timeout_ns; /* 0: none */
     enum call call;
-    bool falls_back; /* the first choice is missing */
     int errors[5];
 };
 
 static const struct way ways[] = {
 #if TPARK_BACKEND_FUTEX
-    {0, FUTEX_SLEEP, false, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
-    {hour_ns, FUTEX_WAIT_2, false, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
-    {hour_ns, FUTEX_SLEEP, true, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
+    {0, FUTEX_SLEEP, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
+    {hour_ns, FUTEX_WAIT_2, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
+    {hour_ns, FUTEX_WAITV, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
+    {hour_ns, FUTEX_SLEEP, {0, EINTR, EAGAIN, ETIMEDOUT, -1}},
 #else
-    {0, COND_WAIT, false, {0, -1}},
-    {hour_ns, COND_TIMEDWAIT, false, {0, ETIMEDOUT, -1}},
+    {0, COND_WAIT, {0, -1}},
+    {hour_ns, COND_TIMEDWAIT, {0, ETIMEDOUT, -1}},
 #endif
 };
 
@@ -45,11 +45,15 @@ static void for_each_trial(void (*f)(void *))
             check_in_child(f, &(struct trial){&ways[i], *error});
 }
 
+/* Refuses what would be preferred to it. */
 static void take_way(const struct way *way)
 {
 #if TPARK_BACKEND_FUTEX
-    if (way->falls_back)
-        inject((struct fault){.call = FUTEX_WAIT_2, .times = 1, .error = ENOSYS});
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS});
+    if (way->call != FUTEX_WAIT_2)
+        inject((struct fault){.call = FUTEX_WAIT_2, .times = ALWAYS, .error = ENOSYS});
+    if (way->call == FUTEX_SLEEP)
+        inject((struct fault){.call = FUTEX_WAITV, .times = ALWAYS, .error = ENOSYS});
 #else
     (void)way;
 #endif
@@ -191,6 +195,7 @@ static void reach_deadline_but_for_1_ns(void *unused)
 static void check_times_out(void (*meanwhile)(void *), int sleeps)
 {
     struct tpark p = TPARK_INIT;
+    take_way(&ways[TIMED_WAY]);
     stop_clock(noon);
     inject((struct fault){
         .call = ways[TIMED_WAY].call, .times = 1, .error = ETIMEDOUT, .meanwhile = meanwhile});
@@ -220,6 +225,7 @@ static void notify_at_next_look(void *p)
 TEST(token, that_comes_between_the_last_look_and_the_deadline_is_taken)
 {
     struct tpark p = TPARK_INIT;
+    take_way(&ways[TIMED_WAY]);
     stop_clock(noon);
     inject((struct fault){.call = ways[TIMED_WAY].call,
                           .times = 1,
@@ -250,6 +256,7 @@ TEST(token, that_comes_between_the_first_look_and_arming_is_taken_without_a_slee
 TEST(timeout, whose_deadline_no_timespec_holds_is_none)
 {
     struct tpark p = TPARK_INIT;
+    take_way(&ways[TIMED_WAY]);
     const int64_t last = sizeof(time_t) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
     stop_clock((struct timespec){.tv_sec = (time_t)(last - 3599), .tv_nsec = 0});
     inject((struct fault){.call = ways[0].call, .times = 1, .meanwhile = notify, .object = &p});

@@ -665,7 +665,7 @@ int main(int argc, char **argv)
         "reads, and as many spurious wakeups or interruptions, as the budget says. Writes of one\n"
         "object are ordered as they are executed; a read sees no write that is executed later.\n"
         "Timed scenarios of the futex backend run on kernels with futex_wait(2), without it, and\n"
-        "with one that forbids it. Where owners spin, each look at the clock takes a tick of it.\n"
+        "under a filter. Where owners spin, each look at the clock takes a tick of it.\n"
         "Nothing fails for lack of memory.\n",
         MAX_STEPS);
     const bool is_all = i == argc;

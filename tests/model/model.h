@@ -14,8 +14,7 @@
 enum {
     THREADS = SCENARIO_THREADS + 1, /* thread 0 runs setup and finish */
     LOCATIONS = 16,                 /* atomic objects in one execution */
-    KERNELS = 3,
-    KEYS = 4, /* of thread-specific data */
+    KEYS = 4,                       /* of thread-specific data */
     NS_PER_S = 1000000000,
 };
 
@@ -76,7 +75,9 @@ extern struct thread *running;
 extern unsigned stale_left;
 extern unsigned spurious_left;
 extern bool is_anonymous; /* executions are compared: what they print must not depend on names */
-extern int kernel;        /* below KERNELS: what it says to futex_wait(2) */
+/* One that has futex_wait(2), one that has not, and a thread that a filter may kill for it. */
+enum { NEW, OLD, FILTERING, KERNELS };
+extern int kernel; /* below KERNELS */
 
 /* Lets the explorer run other threads first; returns the way that it chose. */
 unsigned step(const struct operation *o);

@@ -15,12 +15,14 @@
  */
 #include <errno.h>
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -34,7 +36,12 @@
 #define START_NS (INT64_C(1001000000000) - (scenario_time_stands_still ? 1000 : 250000))
 #define TICK_NS INT64_C(25000)
 
-enum { OBJECTS = 16, SYS_FUTEX_WAIT = SYS_pidfd_open + 21, FUTEX2_U32 = 2 };
+enum {
+    OBJECTS = 16,
+    SYS_FUTEX_WAIT = SYS_pidfd_open + 21,
+    SYS_FUTEX_WAITV = SYS_pidfd_open + 15,
+    FUTEX2_U32 = 2,
+};
 
 #define CALLER __builtin_return_address(0)
 
@@ -225,12 +232,13 @@ long __wrap_syscall(long number, ...)
     va_end(arguments);
     const uint32_t *word = (const uint32_t *)a[0];
     if (number == SYS_FUTEX_WAIT) {
-        static const int errors[KERNELS] = {0, ENOSYS, EPERM};
-        if (errors[kernel]) {
+        if (kernel == FILTERING)
+            fail("thread %d: makes a call that a filter may kill", running->id);
+        if (kernel == OLD) {
             if (running->was_refused)
                 fail("thread %d: asks again for what the kernel refused", running->id);
             running->was_refused = true;
-            return failed(errors[kernel]);
+            return failed(ENOSYS);
         }
         if ((uint32_t)a[2] == 0 || ((int)a[3] & ~FUTEX_PRIVATE_FLAG) != FUTEX2_U32 ||
             (a[4] && (int)a[5] != CLOCK_MONOTONIC))
@@ -238,6 +246,8 @@ long __wrap_syscall(long number, ...)
         return futex_wait(word, (int)a[3] & FUTEX_PRIVATE_FLAG, (uint32_t)a[1],
                           (const struct timespec *)a[4], CALLER);
     }
+    if (number == SYS_FUTEX_WAITV && kernel == OLD)
+        return failed(ENOSYS);
     if (number != SYS_futex)
         fail("thread %d: system call %ld", running->id, number);
     const bool is_private = (int)a[1] & FUTEX_PRIVATE_FLAG;
@@ -259,6 +269,14 @@ long __wrap_syscall(long number, ...)
     default:
         return failed(ENOSYS);
     }
+}
+
+int __wrap_prctl(int, ...);
+int __wrap_prctl(int option, ...)
+{
+    if (option != PR_GET_SECCOMP)
+        fail("thread %d: prctl(%d)", running->id, option);
+    return kernel == FILTERING ? SECCOMP_MODE_FILTER : SECCOMP_MODE_DISABLED;
 }
 
 /* -------------------------------------------------------------------------------------- time -- */
