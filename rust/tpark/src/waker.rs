@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //! A `std::task::Waker` out of an unparker, and `block_on`.
 //!
-//! All wakers that tpark makes share one vtable, and a clone has the same data pointer. So the data
-//! pointer is the whole waker: Rust's carries it alone, and its own vtable calls the C one's slots.
+//! The data of a waker that tpark makes is the unparker, in Rust as in C, where all such wakers
+//! share one vtable: so the pointer alone goes from one language to the other.
 use std::any::Any;
 use std::future::Future;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::os::raw::c_void;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
@@ -15,31 +15,38 @@ use crate::{sys, Unparker};
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop);
 
-// SAFETY of the slots: data is a tpark_unparker, by the only function that makes such a waker.
+// SAFETY of the slots: data is an unparker, by the only functions that make such a waker.
 unsafe fn clone(data: *const ()) -> RawWaker {
-    raw_waker((sys::tpark_unparker_waker_vtable.clone)(data as *mut c_void).data)
+    let unparker = ManuallyDrop::new(unsafe { Unparker::from_raw(data) });
+    RawWaker::new(Unparker::into_raw(Unparker::clone(&unparker)), &VTABLE)
 }
 
 unsafe fn wake(data: *const ()) {
-    (sys::tpark_unparker_waker_vtable.wake)(data as *mut c_void)
+    unsafe { Unparker::from_raw(data) }.unpark();
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
-    (sys::tpark_unparker_waker_vtable.wake_by_ref)(data as *mut c_void)
+    ManuallyDrop::new(unsafe { Unparker::from_raw(data) }).unpark();
 }
 
 unsafe fn drop(data: *const ()) {
-    (sys::tpark_unparker_waker_vtable.drop)(data as *mut c_void)
+    mem::drop(unsafe { Unparker::from_raw(data) });
 }
 
-fn raw_waker(data: *mut c_void) -> RawWaker {
-    RawWaker::new(data as *const (), &VTABLE)
-}
-
+/// Allocates nothing: the waker is the unparker.
+///
+/// ```
+/// use std::task::Waker;
+///
+/// let parker = tpark::Parker::new();
+/// let waker = Waker::from(parker.unparker().clone());
+/// waker.wake();
+/// parker.park();
+/// ```
 impl From<Unparker> for Waker {
     fn from(unparker: Unparker) -> Waker {
         // SAFETY: the waker takes over the reference.
-        unsafe { Waker::from_raw(raw_waker(Unparker::into_raw(unparker) as *mut c_void)) }
+        unsafe { Waker::from_raw(RawWaker::new(Unparker::into_raw(unparker), &VTABLE)) }
     }
 }
 
@@ -50,10 +57,10 @@ struct Call<'a, F: Future> {
 }
 
 /// SAFETY: future is a Call<F>, and waker one that tpark made, lent for this call.
-unsafe extern "C" fn poll<F: Future>(future: *mut c_void, waker: *const sys::Waker) -> bool {
-    let call = &mut *future.cast::<Call<'_, F>>();
-    debug_assert!(std::ptr::eq((*waker).vtable, &sys::tpark_unparker_waker_vtable));
-    let waker = ManuallyDrop::new(Waker::from_raw(raw_waker((*waker).data)));
+unsafe extern "C" fn poll<F: Future>(future: *mut c_void, waker: *const sys::tpark_waker) -> bool {
+    let call = unsafe { &mut *future.cast::<Call<'_, F>>() };
+    let waker = RawWaker::new(unsafe { (*waker).data as *const () }, &VTABLE);
+    let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker) });
     let poll = || call.future.as_mut().poll(&mut Context::from_waker(&waker));
     // A panic does not unwind through C.
     call.result = match panic::catch_unwind(AssertUnwindSafe(poll)) {
@@ -64,7 +71,15 @@ unsafe extern "C" fn poll<F: Future>(future: *mut c_void, waker: *const sys::Wak
     call.result.is_some()
 }
 
-/// Runs a future to its end on the calling thread. Calls may nest.
+/// Runs a future to its end on the calling thread. Calls may nest: each has a parker of its own.
+///
+/// ```
+/// assert_eq!(tpark::block_on(async { 6 * 7 }), 42);
+/// ```
+///
+/// # Panics
+///
+/// If the future does, or if there is no memory.
 pub fn block_on<F: Future>(mut future: F) -> F::Output {
     // SAFETY: it stays where it is until it is dropped here.
     let future = unsafe { Pin::new_unchecked(&mut future) };
