@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,14 +124,16 @@ struct timespec deadline_in_ns(int64_t ns)
                              .tv_nsec = (long)(at % 1000000000)};
 }
 
-/* Waits for the child, and returns its status and what it wrote. */
+/* Waits for the child, and returns its status and what it wrote, each further write after a bar. */
 static int end_of(pid_t child, int output, char *text, size_t size)
 {
     size_t length = 0;
     ssize_t n;
-    while ((n = read(output, text + length, size - 1 - length)) > 0)
+    while (length < size - 2 && (n = read(output, text + length, size - 2 - length)) > 0) {
         length += (size_t)n;
-    text[length] = '\0';
+        text[length++] = '|';
+    }
+    text[length ? length - 1 : 0] = '\0';
     close(output);
     int status = -1;
     CHECK(waitpid(child, &status, 0) == child);
@@ -149,7 +152,7 @@ static void exit_as_aborted(int signal_number)
 void check_aborts(void (*f)(void), const char *line)
 {
     int output[2];
-    CHECK(pipe(output) == 0);
+    CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, output) == 0); /* keeps writes apart */
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {

@@ -66,6 +66,22 @@ TEST(thread, refuses_flags_that_it_does_not_know_and_shared)
     }
 }
 
+TEST(thread, that_could_not_be_made_leaves_no_memory_behind)
+{
+    const int allocated = allocations, freed = frees;
+    CHECK(tpark_thread_new(TPARK_SPIN_NEVER | TPARK_SPIN_ADAPTIVE) == NULL);
+    CHECK(allocations - allocated == frees - freed);
+}
+
+TEST(thread, leaves_errno_as_it_was_where_it_succeeds)
+{
+    errno = 0;
+    struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(errno == 0);
+    tpark_thread_free(t);
+    CHECK(errno == 0);
+}
+
 TEST(thread, parks_and_is_unparked)
 {
     struct tpark_thread *t = tpark_thread_new(0);

@@ -267,3 +267,17 @@ TEST(park_timeout, is_no_cancellation_point)
 {
     check_is_no_cancellation_point(3600 * 1000 * (uint64_t)MS);
 }
+
+TEST(park, leaves_cancellation_disabled_where_it_was)
+{
+    struct tpark p = TPARK_INIT;
+    int state;
+    CHECK(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL) == 0);
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    CHECK(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state) == 0);
+    CHECK(state == PTHREAD_CANCEL_DISABLE);
+    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
+    CHECK(pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &state) == 0);
+    CHECK(state == PTHREAD_CANCEL_ENABLE);
+    tpark_destroy(&p);
+}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the program must not do, and what it is told. */
+#include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "support.h"
 
@@ -107,12 +109,54 @@ static void free_when_armed(void)
     tpark_thread_free(t);
 }
 
+static bool wake_nobody(void *unused)
+{
+    (void)unused;
+    return true;
+}
+
+static void free_when_armed_with_a_hook(void)
+{
+    const struct tpark_hook hook = {.wake = wake_nobody};
+    struct tpark_thread *t = tpark_thread_new_hooked(0, &hook);
+    (void)!tpark_arm(tpark_thread_parker(t));
+    tpark_thread_free(t);
+}
+
 TEST(misuse, by_ending_a_parker_on_which_a_thread_sleeps_aborts)
 {
     check_aborts(destroy_when_armed,
                  "tpark: tpark_destroy: the parker is armed: a thread sleeps on it\n");
     check_aborts(free_when_armed,
                  "tpark: tpark_thread_free: the parker is armed: a thread sleeps on it\n");
+    check_aborts(free_when_armed_with_a_hook,
+                 "tpark: tpark_thread_free: the parker is armed: a thread sleeps on it\n");
+}
+
+static atomic_bool is_locked;
+
+static void keep_stderr_locked(void *unused)
+{
+    (void)unused;
+    flockfile(stderr);
+    is_locked = true;
+    for (;;)
+        pause();
+}
+
+static void misuse_while_stderr_is_locked(void)
+{
+    struct task other;
+    start(&other, keep_stderr_locked, NULL);
+    while (!is_locked)
+        sched_yield();
+    disarm_when_empty();
+}
+
+TEST(misuse, is_told_also_while_a_thread_writes_to_stderr)
+{
+    check_aborts(misuse_while_stderr_is_locked,
+                 "tpark: tpark_disarm: the parker is not armed: two threads park on it, or none\n");
 }
 
 static void park_when_corrupt(void)

@@ -42,11 +42,9 @@ TEST(error_number, is_left_as_it_was)
     CHECK(tpark_park_until(&p, &(struct timespec){.tv_nsec = 0}) == ETIMEDOUT);
     CHECK(tpark_unpark(&p) == TPARK_EMPTY);
     CHECK(!tpark_arm(&p));
-    stray_wake(&p);
     tpark_destroy(&p);
     CHECK(tpark_init(&p, ~0u) == EINVAL);
     CHECK(tpark_init(&p, TPARK_SHARED) == 0);
-    stray_wake(&p);
     CHECK(tpark_adopt(&p) == TPARK_EMPTY);
     tpark_destroy(&p);
 
@@ -70,6 +68,26 @@ TEST(parker, allocates_nothing)
     CHECK(tpark_init(&p, 0) == 0);
     tpark_destroy(&p);
     CHECK(allocations == before);
+}
+
+/* Where no signal handler could take one: a lock, or memory. */
+TEST(unpark, of_a_sleeper_takes_no_lock_and_no_memory)
+{
+#if TPARK_BACKEND_FUTEX
+    struct tpark p;
+    CHECK(tpark_init(&p, TPARK_SPIN_ADAPTIVE) == 0); /* the policy whose unpark does most */
+    CHECK(tpark_arm(&p));
+    const int before = allocations + other_allocations + locks;
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    CHECK(tpark_disarm(&p));
+    CHECK(tpark_arm(&p));
+    tpark_wake_owner(tpark_notify(&p));
+    CHECK(allocations + other_allocations + locks == before);
+    CHECK(tpark_disarm(&p));
+    tpark_destroy(&p);
+#else
+    SKIP("the pthread backend does not promise it");
+#endif
 }
 
 TEST(the_clock, is_the_monotonic_one_and_no_other)

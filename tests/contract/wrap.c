@@ -2,12 +2,15 @@
 #include "wrap.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 atomic_int allocations;
+atomic_int other_allocations;
+atomic_int locks;
 atomic_int frees;
 size_t last_allocation;
 bool refuse_allocations;
@@ -19,6 +22,12 @@ uint64_t fake_clock_ns;
 int fake_cpu = -1;
 int fake_cpus;
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 void *__real_aligned_alloc(size_t alignment, size_t size);
 void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __real_free(void *memory);
@@ -34,19 +43,37 @@ long __wrap_sysconf(int name);
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
-    if (refuse_allocations) {
-        errno = ENOMEM;
+    errno = SPOILT_ERRNO;
+    if (refuse_allocations)
         return NULL;
-    }
     allocations++;
     last_allocation = size;
     return __real_aligned_alloc(alignment, size);
+}
+
+void *__wrap_malloc(size_t size)
+{
+    other_allocations++;
+    return __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    other_allocations++;
+    return __real_calloc(count, size);
+}
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+    locks++;
+    return __real_pthread_mutex_lock(mutex);
 }
 
 void __wrap_free(void *memory)
 {
     frees++;
     __real_free(memory);
+    errno = SPOILT_ERRNO;
 }
 
 /* Reads six arguments, however many there are: AddressSanitizer would object. */
@@ -60,7 +87,10 @@ __attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
     va_end(list);
     if (before_syscall)
         before_syscall(number);
-    return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    const long result = __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (result >= 0)
+        errno = SPOILT_ERRNO;
+    return result;
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
@@ -79,6 +109,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 
 int __wrap_sched_getcpu(void)
 {
+    errno = SPOILT_ERRNO;
     return fake_cpu < 0 ? __real_sched_getcpu() : fake_cpu;
 }
 
@@ -90,5 +121,6 @@ __attribute__((disable_sanitizer_instrumentation))
 #endif
 long __wrap_sysconf(int name)
 {
+    errno = SPOILT_ERRNO;
     return name == _SC_NPROCESSORS_ONLN && fake_cpus ? fake_cpus : __real_sysconf(name);
 }

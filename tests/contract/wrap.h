@@ -11,7 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-extern atomic_int allocations;
+/*
+ * The wrapped calls, but for that of the clock, leave another errno than they found, also where
+ * they succeed: the C library may do so. A refused allocation leaves that errno, too, since C does
+ * not say that it is ENOMEM.
+ */
+enum { SPOILT_ERRNO = 2345 };
+
+extern atomic_int allocations;       /* by aligned_alloc(), */
+extern atomic_int other_allocations; /* and otherwise */
+extern atomic_int locks;
 extern atomic_int frees;
 extern size_t last_allocation;
 extern bool refuse_allocations;
