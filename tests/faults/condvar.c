@@ -14,6 +14,56 @@ static void inject_error(enum call call, int error)
     inject((struct fault){.call = call, .times = 1, .error = error});
 }
 
+static void refuse_init(void *call)
+{
+    struct tpark q;
+    const enum call refused = *(enum call *)call;
+    inject_error(refused, EAGAIN);
+    CHECK(tpark_init(&q, 0) == EAGAIN);
+    CHECK(count_of(MUTEXATTR_INIT) - (refused == MUTEXATTR_INIT) == count_of(MUTEXATTR_DESTROY));
+    CHECK(count_of(CONDATTR_INIT) - (refused == CONDATTR_INIT) == count_of(CONDATTR_DESTROY));
+    CHECK(count_of(MUTEX_INIT) - (refused == MUTEX_INIT) == count_of(MUTEX_DESTROY));
+    CHECK(count_of(COND_DESTROY) == 0);
+}
+
+TEST(init, that_the_system_refuses_leaves_nothing_behind)
+{
+    static enum call calls[] = {MUTEXATTR_INIT,    MUTEXATTR_SETPSHARED, MUTEX_INIT, CONDATTR_INIT,
+                                CONDATTR_SETCLOCK, CONDATTR_SETPSHARED,  COND_INIT};
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+        check_in_child(refuse_init, &calls[i]);
+}
+
+TEST(destroy, leaves_nothing_behind)
+{
+    struct tpark q;
+    CHECK(tpark_init(&q, 0) == 0);
+    tpark_destroy(&q);
+    tpark_thread_free(tpark_thread_new(0));
+    CHECK(count_of(MUTEX_INIT) == 2 && count_of(MUTEX_DESTROY) == 2);
+    CHECK(count_of(COND_INIT) == 2 && count_of(COND_DESTROY) == 2);
+    CHECK(count_of(MUTEXATTR_INIT) == 2 && count_of(MUTEXATTR_DESTROY) == 2);
+    CHECK(count_of(CONDATTR_INIT) == 2 && count_of(CONDATTR_DESTROY) == 2);
+}
+
+TEST(destroy, of_a_static_parker_destroys_the_condition_variable_only_if_it_was_made)
+{
+    tpark_destroy(&p);
+    CHECK(count_of(MUTEX_DESTROY) == 1);
+    CHECK(count_of(COND_DESTROY) == 0);
+}
+
+TEST(init, shares_with_other_processes_what_is_shared_and_nothing_else)
+{
+    struct tpark q;
+    CHECK(tpark_init(&q, 0) == 0);
+    CHECK(mutex_sharing == PTHREAD_PROCESS_PRIVATE && cond_sharing == PTHREAD_PROCESS_PRIVATE);
+    tpark_destroy(&q);
+    CHECK(tpark_init(&q, TPARK_SHARED) == 0);
+    CHECK(mutex_sharing == PTHREAD_PROCESS_SHARED && cond_sharing == PTHREAD_PROCESS_SHARED);
+    tpark_destroy(&q);
+}
+
 TEST(init, returns_what_the_system_refuses_it_with)
 {
     static const enum call calls[] = {MUTEXATTR_INIT, MUTEXATTR_SETPSHARED, MUTEX_INIT,

@@ -147,6 +147,8 @@ WRAP(int, prctl, int option, ...)
 
 #else
 
+int mutex_sharing = -1, cond_sharing = -1;
+
 WRAP_PTHREAD(COND_WAIT, pthread_cond_wait, (pthread_cond_t * cond, pthread_mutex_t *mutex),
              (cond, mutex))
 WRAP_PTHREAD(COND_TIMEDWAIT, pthread_cond_timedwait,
@@ -160,13 +162,18 @@ WRAP_PTHREAD(CONDATTR_INIT, pthread_condattr_init, (pthread_condattr_t * attribu
 WRAP_PTHREAD(CONDATTR_SETCLOCK, pthread_condattr_setclock,
              (pthread_condattr_t * attributes, clockid_t clock), (attributes, clock))
 WRAP_PTHREAD(CONDATTR_SETPSHARED, pthread_condattr_setpshared,
-             (pthread_condattr_t * attributes, int sharing), (attributes, sharing))
+             (pthread_condattr_t * attributes, int sharing), (attributes, cond_sharing = sharing))
+WRAP_PTHREAD(CONDATTR_DESTROY, pthread_condattr_destroy, (pthread_condattr_t * attributes),
+             (attributes))
+WRAP_PTHREAD(MUTEX_DESTROY, pthread_mutex_destroy, (pthread_mutex_t * mutex), (mutex))
+WRAP_PTHREAD(MUTEXATTR_DESTROY, pthread_mutexattr_destroy, (pthread_mutexattr_t * attributes),
+             (attributes))
 WRAP_PTHREAD(MUTEX_INIT, pthread_mutex_init,
              (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes), (mutex, attributes))
 WRAP_PTHREAD(MUTEX_LOCK, pthread_mutex_lock, (pthread_mutex_t * mutex), (mutex))
 WRAP_PTHREAD(MUTEXATTR_INIT, pthread_mutexattr_init, (pthread_mutexattr_t * attributes),
              (attributes))
 WRAP_PTHREAD(MUTEXATTR_SETPSHARED, pthread_mutexattr_setpshared,
-             (pthread_mutexattr_t * attributes, int sharing), (attributes, sharing))
+             (pthread_mutexattr_t * attributes, int sharing), (attributes, mutex_sharing = sharing))
 
 #endif

@@ -28,11 +28,14 @@ enum call {
     COND_INIT,
     COND_DESTROY,
     CONDATTR_INIT,
+    CONDATTR_DESTROY,
     CONDATTR_SETCLOCK,
     CONDATTR_SETPSHARED,
     MUTEX_INIT,
+    MUTEX_DESTROY,
     MUTEX_LOCK,
     MUTEXATTR_INIT,
+    MUTEXATTR_DESTROY,
     MUTEXATTR_SETPSHARED,
 #endif
     KEY_CREATE,
@@ -57,6 +60,11 @@ struct fault {
 void inject(struct fault fault);
 /* The calls of this kind so far, those that failed by injection included. */
 int count_of(enum call call);
+
+#if TPARK_BACKEND_PTHREAD
+/* Between whom the last mutex, or condition variable, was to be shared. */
+extern int mutex_sharing, cond_sharing;
+#endif
 
 /* From now on CLOCK_MONOTONIC stands at this time. */
 void stop_clock(struct timespec t);
