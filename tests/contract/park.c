@@ -180,6 +180,53 @@ TEST(init, makes_an_empty_private_parker_with_no_flags)
     tpark_destroy(&p);
 }
 
+static void check_made_alike(const struct tpark *initialised, unsigned flags)
+{
+    struct tpark made;
+    CHECK(tpark_init(&made, flags) == 0);
+    CHECK(initialised->state == made.state);
+    CHECK(initialised->flags == made.flags);
+    CHECK(initialised->armed == made.armed);
+    CHECK(initialised->spin == made.spin);
+    tpark_destroy(&made);
+}
+
+/* The macros are expressions of their argument, whatever operators that has. */
+TEST(static_initialiser, makes_what_init_makes_of_any_expression)
+{
+    enum { YES = 1, NO = 0 };
+    static const struct tpark none = TPARK_INIT;
+    static const struct tpark chosen = TPARK_INIT_FLAGS(YES ? TPARK_PRECISE : TPARK_SPIN_NEVER);
+    static const struct tpark both =
+        TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(NO ? 7 : 65535) | TPARK_PRECISE);
+    static const struct tpark sum = TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(4097 | 2) + NO);
+    check_made_alike(&none, 0);
+    check_made_alike(&chosen, TPARK_PRECISE);
+    check_made_alike(&both, TPARK_SPIN_FIXED | TPARK_PRECISE | 65535u << 16);
+    check_made_alike(&sum, TPARK_SPIN_FIXED | 4099u << 16);
+#if TPARK_BACKEND_FUTEX
+    static const struct tpark shared = TPARK_INIT_FLAGS(TPARK_SHARED ^ NO);
+    check_made_alike(&shared, TPARK_SHARED);
+#endif
+}
+
+/* They are in programs, and the states also in the memory of others. */
+TEST(values, of_the_flags_and_versions_are_part_of_the_abi)
+{
+    CHECK(TPARK_SHARED == 1 && TPARK_PRECISE == 2 && TPARK_SPIN_NEVER == 4);
+    CHECK(TPARK_SPIN_ADAPTIVE == 8 && TPARK_SPIN_FIXED == 16 && TPARK_SLACK == 32);
+    CHECK(TPARK_SPIN_FIXED_US(0) == TPARK_SPIN_FIXED);
+    CHECK(TPARK_SPIN_FIXED_US(1) == (TPARK_SPIN_FIXED | 1u << 16));
+    CHECK(TPARK_SPIN_FIXED_US(65535) == (TPARK_SPIN_FIXED | 65535u << 16));
+    CHECK(TPARK_SPIN_FIXED_US(1.5) == TPARK_SPIN_FIXED_US(1));
+#if TPARK_BACKEND_FUTEX
+    CHECK(TPARK_LAYOUT == (1u << 24 | 1u << 16 | 8));
+    CHECK(TPARK_ANY_MAX == 128);
+#else
+    CHECK(TPARK_LAYOUT == (2u << 24 | 1u << 16 | sizeof(struct tpark)));
+#endif
+}
+
 TEST(init, refuses_an_unknown_flag)
 {
     struct tpark p;
