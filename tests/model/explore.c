@@ -330,9 +330,9 @@ static void make_coroutine(int id)
 
 static bool commute(const struct operation *a, const struct operation *b)
 {
-    for (int i = 0; i < 2; i++)
-        for (int j = 0; j < 2; j++)
-            if (a->object[i] && a->object[i] == b->object[j] && (a->writes[i] || b->writes[j]))
+    for (int i = 0; i < TOUCHED && a->object[i]; i++)
+        for (int j = 0; j < TOUCHED && b->object[j]; j++)
+            if (a->object[i] == b->object[j] && (a->writes[i] || b->writes[j]))
                 return false;
     return true;
 }
@@ -345,10 +345,11 @@ static void look_for_late_sleep(uint8_t certain)
         if (!(certain >> i & 1))
             continue;
         const struct sleep *s = &threads[i].sleep;
-        if (!s->queue || s->is_woken)
+        if (!s->is_asleep || s->is_woken)
             return;
-        if (*s->state != TPARK_PARKED)
-            late = &threads[i];
+        for (int w = 0; w < WORDS; w++)
+            if (s->queue[w] && *s->state[w] != TPARK_PARKED)
+                late = &threads[i];
     }
     if (late)
         fail("thread %d sleeps until its deadline although there is a token", late->id);

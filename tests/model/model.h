@@ -15,6 +15,8 @@ enum {
     THREADS = SCENARIO_THREADS + 1, /* thread 0 runs setup and finish */
     LOCATIONS = 16,                 /* atomic objects in one execution */
     KEYS = 4,                       /* of thread-specific data */
+    WORDS = 2,                      /* that one thread may sleep on */
+    TOUCHED = 2 * WORDS + 1,
     NS_PER_S = 1000000000,
 };
 
@@ -32,8 +34,8 @@ struct thread;
 /* What a thread is about to do, as far as the choice of the next thread depends on it. */
 struct operation {
     /* Two operations commute unless they touch the same object and one of them writes it. */
-    uintptr_t object[2];
-    bool writes[2];
+    uintptr_t object[TOUCHED]; /* 0 after the last */
+    bool writes[TOUCHED];
     /* In how many ways it can happen now, 0 if it must wait. NULL: one. */
     unsigned (*ways)(const struct thread *t);
     /* Whether one of the ways needs no luck, such as a spurious wakeup. NULL: yes. */
@@ -44,12 +46,13 @@ struct operation {
 };
 
 struct sleep {
-    const void *queue;     /* NULL: not asleep */
-    const uint32_t *state; /* of the parker */
+    const void *queue[WORDS];     /* NULL: none */
+    const uint32_t *state[WORDS]; /* of the parker */
+    bool is_private[WORDS];
     const struct timespec *deadline;
     int64_t expires_ns;
-    bool is_private;
     bool is_interruptible;
+    bool is_asleep;
     bool is_woken;
 };
 

@@ -436,6 +436,75 @@ static void send_0_without_wake(void)
     atomic_store_explicit(&sent[0], 1, memory_order_relaxed);
     replaced[0] = tpark_notify(p).replaced;
 }
+/* ------------------------------------------------------------------------- any of two parkers --
+ */
+
+static enum tpark_state replaced_of_q;
+static int message_of_q;
+static int taken_of_q;
+
+static void start_any(void)
+{
+    start_one();
+    q = new_parker(0);
+}
+
+static void start_any_mixed(void)
+{
+    start_one();
+    q = new_parker(TPARK_SHARED);
+}
+
+static void unpark_q(void)
+{
+    message_of_q = 1;
+    replaced_of_q = tpark_unpark(q);
+}
+
+static void take_any(const struct timespec *deadline)
+{
+    struct tpark_any set[] = {{.parker = p}, {.parker = q}};
+    const int result = tpark_park_any(set, 2, deadline);
+    CHECK((result == 0) == (set[0].has_token || set[1].has_token));
+    if (set[0].has_token) {
+        CHECK(message == 1);
+        taken++;
+    }
+    if (set[1].has_token) {
+        CHECK(message_of_q == 1);
+        taken_of_q++;
+    }
+    if (result != 0) {
+        CHECK(result == ETIMEDOUT);
+        check_time_is_up(deadline);
+    }
+}
+
+static void park_any(void)
+{
+    take_any(NULL);
+}
+
+static void park_any_until(void)
+{
+    const struct timespec deadline = deadline_of_timeout();
+    take_any(&deadline);
+}
+
+static void park_any_twice(void)
+{
+    take_any(NULL);
+    if (!taken || !taken_of_q)
+        take_any(NULL);
+    CHECK(taken == 1 && taken_of_q == 1);
+}
+
+static void settle_any(void)
+{
+    settle_and_free();
+    CHECK((replaced_of_q != TPARK_NOTIFIED) == taken_of_q + tpark_try_park(q));
+    delete (q);
+}
 #endif
 
 /* ----------------------------------------------------------------------------- owners that spin */
@@ -901,6 +970,13 @@ const struct scenario scenarios[] = {
      {park_for_message, notify_and_wake}},
     {"shared-no-wake", UNTIMED, 2, 4, start_shared_two, settle_messages,
      {receive, send_0_without_wake, send_1}},
+    {"any", UNTIMED, 1, 3, start_any, settle_any, {park_any, unpark_with_message, unpark_q}},
+    {"any-twice", UNTIMED, 1, 2, start_any, settle_any,
+     {park_any_twice, unpark_with_message, unpark_q}},
+    {"any-mixed", UNTIMED, 1, 3, start_any_mixed, settle_any,
+     {park_any, unpark_with_message, unpark_q}},
+    {"any-until", TIMED, 1, 2, start_any, settle_any,
+     {park_any_until, unpark_with_message, unpark_q}},
 #endif
 
     {"fixed-1", TICKING, 2, 4, start_fixed, settle_and_free,

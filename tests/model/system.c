@@ -124,25 +124,36 @@ static uintptr_t queue_object(const void *queue)
     return (uintptr_t)queue | 1; /* the word itself is another object */
 }
 
-/* The rest of a wait whose queue the thread has joined. */
+static void leave_queues(void)
+{
+    memset(running->sleep.queue, 0, sizeof running->sleep.queue);
+    running->sleep.is_asleep = false;
+    running->sleep.is_woken = false;
+}
+
+/* The rest of a wait whose queues the thread has joined. */
 static enum waking sleep_in_queue(const struct sleep *s, const void *pc)
 {
     static const char *const names[] = {"woken", "expires", "spurious wakeup", "interrupted"};
+    struct operation o = {.ways = ways_to_wake, .certain = is_certain_to_wake};
+    int n = 0;
+    for (int i = 0; i < WORDS; i++)
+        if (s->queue[i])
+            o.object[n++] = queue_object(s->queue[i]);
+    if (s->deadline)
+        o.object[n++] = (uintptr_t)&now_ns;
+    memset(o.writes, true, sizeof o.writes);
     running->sleep = *s;
+    running->sleep.is_asleep = true;
     if (s->deadline)
         running->sleep.expires_ns = ns_of(s->deadline);
-    const unsigned way = step(&(struct operation){
-        .object = {queue_object(s->queue), s->deadline ? (uintptr_t)&now_ns : 0},
-        .writes = {true, true},
-        .ways = ways_to_wake,
-        .certain = is_certain_to_wake,
-    });
+    const unsigned way = step(&o);
     const enum waking waking = nth_waking(running, way);
     if (waking == EXPIRED && now_ns < running->sleep.expires_ns)
         now_ns = running->sleep.expires_ns;
     if (waking == SPURIOUS || waking == INTERRUPTED)
         spurious_left--;
-    running->sleep.queue = NULL;
+    leave_queues();
     done(pc, "sleep ends: %s", names[waking]);
     return waking;
 }
@@ -151,10 +162,12 @@ static bool wake_one(const void *queue, bool is_private)
 {
     for (int i = 0; i < THREADS; i++) {
         struct sleep *s = &threads[i].sleep;
-        if (threads[i].started && s->queue == queue && s->is_private == is_private &&
-            !s->is_woken) {
-            s->is_woken = true;
-            return true;
+        for (int w = 0; w < WORDS; w++) {
+            if (threads[i].started && s->queue[w] == queue && s->is_private[w] == is_private &&
+                !s->is_woken) {
+                s->is_woken = true;
+                return true;
+            }
         }
     }
     return false;
@@ -168,11 +181,36 @@ static long failed(int error)
     return -1;
 }
 
+/* As the kernel reads it. */
+struct waiter {
+    uint64_t value;
+    uint64_t address;
+    uint32_t flags;
+    uint32_t reserved;
+};
+
+static bool is_valid(const struct timespec *deadline)
+{
+    return !deadline ||
+           (deadline->tv_sec >= 0 && deadline->tv_nsec >= 0 && deadline->tv_nsec < NS_PER_S);
+}
+
+static long sleep_on_futex(const struct sleep *s, const void *pc)
+{
+    switch (sleep_in_queue(s, pc)) {
+    case EXPIRED:
+        return failed(ETIMEDOUT);
+    case INTERRUPTED:
+        return failed(EINTR);
+    default:
+        return 0;
+    }
+}
+
 static long futex_wait(const uint32_t *word, bool is_private, uint32_t value,
                        const struct timespec *deadline, const void *pc)
 {
-    if (deadline &&
-        (deadline->tv_sec < 0 || deadline->tv_nsec < 0 || deadline->tv_nsec >= NS_PER_S))
+    if (!is_valid(deadline))
         return failed(EINVAL);
     step(&(struct operation){.object = {(uintptr_t)word, queue_object(word)},
                              .writes = {false, true}});
@@ -182,19 +220,46 @@ static long futex_wait(const uint32_t *word, bool is_private, uint32_t value,
          is_asleep ? "sleeps" : "EAGAIN");
     if (!is_asleep)
         return failed(EAGAIN);
-    switch (sleep_in_queue(&(struct sleep){.queue = word,
-                                           .state = word,
-                                           .deadline = deadline,
-                                           .is_private = is_private,
-                                           .is_interruptible = true},
-                           pc)) {
-    case EXPIRED:
-        return failed(ETIMEDOUT);
-    case INTERRUPTED:
-        return failed(EINTR);
-    default:
-        return 0;
+    return sleep_on_futex(&(struct sleep){.queue = {word},
+                                          .state = {word},
+                                          .is_private = {is_private},
+                                          .deadline = deadline,
+                                          .is_interruptible = true},
+                          pc);
+}
+
+/* futex_waitv(2): joins one queue after the other, each if its word has the value. */
+static long futex_waitv(const struct waiter *waiters, unsigned count,
+                        const struct timespec *deadline, const void *pc)
+{
+    if (count == 0 || !is_valid(deadline))
+        return failed(EINVAL);
+    if (count > WORDS)
+        fail("thread %d: sleeps on too many words", running->id);
+    struct sleep *s = &running->sleep;
+    *s = (struct sleep){.deadline = deadline, .is_interruptible = true};
+    for (unsigned i = 0; i < count; i++) {
+        const struct waiter *w = &waiters[i];
+        if ((w->flags & ~(uint32_t)FUTEX_PRIVATE_FLAG) != FUTEX2_U32 || w->reserved)
+            return failed(EINVAL);
+        const uint32_t *word = (const uint32_t *)(uintptr_t)w->address;
+        step(&(struct operation){.object = {(uintptr_t)word, queue_object(word)},
+                                 .writes = {false, true}});
+        touch(word, sizeof *word, pc);
+        const bool is_equal = *word == w->value;
+        done(pc, "futex waitv while %u, %s: %s", (unsigned)w->value,
+             w->flags & FUTEX_PRIVATE_FLAG ? "private" : "shared", is_equal ? "joins" : "EAGAIN");
+        if (!is_equal) {
+            const bool is_woken = s->is_woken;
+            leave_queues();
+            return is_woken ? 0 : failed(EAGAIN);
+        }
+        s->queue[i] = word;
+        s->state[i] = word;
+        s->is_private[i] = w->flags & FUTEX_PRIVATE_FLAG;
     }
+    const struct sleep joined = *s;
+    return sleep_on_futex(&joined, pc);
 }
 
 /*
@@ -246,8 +311,16 @@ long __wrap_syscall(long number, ...)
         return futex_wait(word, (int)a[3] & FUTEX_PRIVATE_FLAG, (uint32_t)a[1],
                           (const struct timespec *)a[4], CALLER);
     }
-    if (number == SYS_FUTEX_WAITV && kernel == OLD)
-        return failed(ENOSYS);
+    if (number == SYS_FUTEX_WAITV) {
+        if (kernel == FILTERING)
+            fail("thread %d: makes a call that a filter may kill", running->id);
+        if (kernel == OLD)
+            return failed(ENOSYS);
+        if ((unsigned)a[2] || (a[3] && (int)a[4] != CLOCK_MONOTONIC))
+            return failed(EINVAL);
+        return futex_waitv((const struct waiter *)a[0], (unsigned)a[1],
+                           (const struct timespec *)a[3], CALLER);
+    }
     if (number != SYS_futex)
         fail("thread %d: system call %ld", running->id, number);
     const bool is_private = (int)a[1] & FUTEX_PRIVATE_FLAG;
@@ -428,7 +501,7 @@ int __wrap_pthread_cond_destroy(pthread_cond_t *cond)
     if (c->is_destroyed)
         fail("thread %d: destroys a condition variable twice", running->id);
     for (int i = 0; i < THREADS; i++)
-        if (threads[i].started && threads[i].sleep.queue == cond)
+        if (threads[i].started && threads[i].sleep.queue[0] == cond)
             fail("thread %d: destroys a condition variable that has a waiter", running->id);
     touch_last(cond, sizeof *cond, CALLER);
     c->is_destroyed = true;
@@ -456,8 +529,8 @@ static int cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct 
     state = (const uint32_t *)(const void *)((const char *)cond - offsetof(struct tpark, cond) +
                                              offsetof(struct tpark, state));
 #endif
-    const enum waking waking =
-        sleep_in_queue(&(struct sleep){.queue = cond, .state = state, .deadline = deadline}, pc);
+    const enum waking waking = sleep_in_queue(
+        &(struct sleep){.queue = {cond}, .state = {state}, .deadline = deadline}, pc);
     lock(mutex, pc);
     return waking == EXPIRED ? ETIMEDOUT : 0;
 }
