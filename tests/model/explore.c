@@ -18,9 +18,9 @@
  *   - a read of a write that is executed later (load buffering), and writes that enter the
  *     modification order of their object in another order than they are executed in;
  *   - sequentially consistent accesses, which it refuses (fences it knows);
- *   - spins of more, or fewer, looks at the state than the tick of the clock makes (system.c), and
- *     a single CPU, on which nobody spins for a fixed time;
- *   - failures of allocations and of pthread functions, signal handlers, other processes;
+ *   - spins of more, or fewer, looks at the state than the tick of the clock makes (system.c);
+ *   - failures of allocations and of pthread functions; more signals or deaths than the scenario's
+ *     roles have, and memory that another process writes to at will;
  *   - a mistake of the compiler, or of the optimiser above -O1.
  */
 #include <errno.h>
@@ -73,6 +73,7 @@ unsigned stale_left;
 unsigned spurious_left;
 int kernel;
 bool scenario_time_stands_still;
+bool scenario_has_one_cpu;
 
 static struct coroutine coroutines[THREADS];
 static const struct scenario *scenario;
@@ -235,9 +236,14 @@ static void switch_to(struct thread *next)
     }
 }
 
+static int role_of(int id)
+{
+    return id ? scenario->roles[id - 1] : 0;
+}
+
 static void start(struct thread *t)
 {
-    *t = (struct thread){.id = t->id, .started = true};
+    *t = (struct thread){.id = t->id, .started = true, .is_mortal = role_of(t->id) == DIES};
     if (running)
         t->clock = running->clock;
     t->clock.thread[t->id]++;
@@ -274,6 +280,20 @@ static unsigned ways_to_join(const struct thread *main_thread)
     return 1;
 }
 
+static unsigned ways_to_see_end(const struct thread *t)
+{
+    return ((const struct thread *)t->operation.argument)->finished;
+}
+
+void scenario_wait_for_end(int thread)
+{
+    struct thread *t = &threads[thread + 1];
+    step(&(struct operation){
+        .object = {(uintptr_t)t}, .writes = {true}, .ways = ways_to_see_end, .argument = t});
+    clock_join(&running->clock, &t->clock);
+    done(NULL, "sees the end of thread %d", t->id);
+}
+
 static void run_main(void)
 {
     if (scenario->setup)
@@ -305,6 +325,10 @@ static void run_coroutine(void)
     if (errno != ERRNO_BASE + running->id)
         fail("thread %d: errno was changed to %d", running->id, errno);
     running->finished = true;
+    if (running->interrupted) {
+        clock_join(&running->interrupted->clock, &running->clock);
+        running->interrupted->handler = NULL;
+    }
     if (running->id == 0) {
         memory_finish();
         longjmp(explorer, COMPLETE);
@@ -335,6 +359,39 @@ static bool commute(const struct operation *a, const struct operation *b)
             if (a->object[i] == b->object[j] && (a->writes[i] || b->writes[j]))
                 return false;
     return true;
+}
+
+/* A handler that is about to begin stops the thread that it interrupts. */
+static bool is_beginning_of(const struct thread *handler, const struct thread *t)
+{
+    return role_of(handler->id) == INTERRUPTS + t->id - 1 && !handler->interrupted;
+}
+
+static bool are_independent(const struct thread *a, const struct thread *b)
+{
+    return commute(&a->operation, &b->operation) && !is_beginning_of(a, b) &&
+           !is_beginning_of(b, a);
+}
+
+/* If the thread has ended, the handler is one that some other thread runs. */
+static void begin_handler(struct thread *handler)
+{
+    struct thread *t = &threads[role_of(handler->id) - INTERRUPTS + 1];
+    if (t->finished)
+        return;
+    handler->interrupted = t;
+    clock_join(&handler->clock, &t->clock);
+    t->handler = handler;
+}
+
+static void die(struct thread *t)
+{
+    t->sleep = (struct sleep){.is_asleep = false};
+    t->finished = true;
+    if (is_tracing && line_count < MAX_LINES) {
+        lines[line_count].pc = NULL;
+        sprintf(lines[line_count++].text, "%*sthread %d  dies", 2 * t->id, "", t->id);
+    }
 }
 
 /* With nobody left to run, a sleep that only its deadline will end has lost its wake. */
@@ -369,14 +426,14 @@ static void schedule(void)
     uint8_t enabled = 0, certain = 0, ways[THREADS];
     for (int i = 0; i < THREADS; i++) {
         const struct thread *t = &threads[i];
-        if (!t->started || t->finished)
+        if (!t->started || t->finished || t->handler)
             continue;
         ways[i] = t->operation.ways ? (uint8_t)t->operation.ways(t) : 1;
-        if (!ways[i])
-            continue;
-        enabled |= (uint8_t)(1 << i);
-        if (!t->operation.certain || t->operation.certain(t))
+        if (ways[i] && (!t->operation.certain || t->operation.certain(t)))
             certain |= (uint8_t)(1 << i);
+        ways[i] += t->is_mortal; /* the last way: it dies */
+        if (ways[i])
+            enabled |= (uint8_t)(1 << i);
     }
     if (!certain)
         fail("deadlock: the threads that have not ended sleep, and nobody will wake them");
@@ -401,8 +458,15 @@ static void schedule(void)
     asleep = 0;
     for (int i = 0; i < THREADS; i++)
         if (!is_unreduced && ((n->asleep | n->explored) >> i & 1) && i != n->thread &&
-            commute(&threads[i].operation, &next->operation))
+            are_independent(&threads[i], next))
             asleep |= (uint8_t)(1 << i);
+    if (next->is_mortal && n->way == n->ways - 1) {
+        die(next);
+        schedule();
+        return;
+    }
+    if (role_of(next->id) >= INTERRUPTS && !next->interrupted)
+        begin_handler(next);
     next->way = n->way;
     switch_to(next);
 }
@@ -450,6 +514,7 @@ static enum outcome execute(void)
     stale_left = budget;
     spurious_left = budget;
     scenario_time_stands_still = scenario->kind != TICKING;
+    scenario_has_one_cpu = false;
     for (int i = 0; i < THREADS; i++) {
         threads[i].started = false;
         seen_by[i] = 0xcbf29ce484222325;
@@ -667,7 +732,8 @@ int main(int argc, char **argv)
         "object are ordered as they are executed; a read sees no write that is executed later.\n"
         "Timed scenarios of the futex backend run on kernels with futex_wait(2), without it, and\n"
         "under a filter. Where owners spin, each look at the clock takes a tick of it.\n"
-        "Nothing fails for lack of memory.\n",
+        "Nothing fails for lack of memory. In the scenarios that say so one signal comes at any\n"
+        "moment, on one thread, or each of the named processes dies at any moment.\n",
         MAX_STEPS);
     const bool is_all = i == argc;
     unsigned long total = 0;

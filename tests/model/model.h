@@ -60,6 +60,9 @@ struct thread {
     int id;
     bool started;
     bool finished;
+    bool is_mortal;
+    struct thread *interrupted;   /* by this one, a signal handler; NULL: by none, or not yet */
+    const struct thread *handler; /* that interrupts this thread now */
     struct operation operation;
     unsigned way; /* the explorer's choice: below operation.ways() */
     struct clock clock;

@@ -26,9 +26,24 @@ struct scenario {
     void (*setup)(void);
     void (*finish)(void);
     void (*threads[SCENARIO_THREADS])(void);
+    /*
+     * A digit for each thread, left out where all are 0. DIES: the thread may end at any moment, as
+     * if its process were killed. INTERRUPTS + i: the thread is a signal handler, which at any
+     * moment interrupts thread i; it does not return before it has ended.
+     */
+    int roles[SCENARIO_THREADS];
 };
 
+enum { DIES = 1, INTERRUPTS };
+
 extern const struct scenario scenarios[]; /* up to one without a name */
+
+/* Waits until a thread has ended, or died; the first is 0. As waitpid(2) does, it orders what that
+ * did. */
+void scenario_wait_for_end(int thread);
+
+/* Whether there is but one CPU; each execution starts with more. */
+extern bool scenario_has_one_cpu;
 
 /* Whether nothing but a deadline moves the clock, so that whoever gives up does so in time. */
 extern bool scenario_time_stands_still;

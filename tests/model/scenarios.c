@@ -365,6 +365,36 @@ static void park_for_own_token(void)
     taken++;
 }
 
+/* The owner gives the parker to another thread, which parks on it next. */
+static void receive_and_hand_over(void)
+{
+    receive();
+    tpark_unpark(q);
+}
+
+static void take_over_and_receive(void)
+{
+    tpark_park(q);
+    const struct timespec deadline = deadline_of_timeout();
+    receive_until(&deadline);
+}
+
+/* A new parker in the same place, while the wake for the old one may still come. */
+static void park_twice_in_one_place(void)
+{
+    tpark_park(p);
+    CHECK(message == 1);
+    taken++;
+#if TPARK_BACKEND_FUTEX
+    tpark_destroy(p);
+    CHECK(tpark_init(p, TPARK_SPIN_NEVER) == 0);
+#endif
+    tpark_unpark(q);
+    tpark_park(p);
+    CHECK(second_message == 3);
+    taken++;
+}
+
 /* -------------------------------------------------------------------------- arm and disarm -- */
 
 static int place; /* where the owner sleeps */
@@ -376,6 +406,25 @@ static void arm_and_disarm(void)
         CHECK(message == 1);
         taken++;
     }
+}
+
+static void receive_armed(void)
+{
+    place = 7;
+    if (tpark_arm(p) && !tpark_disarm(p))
+        return;
+    taken++;
+    for (int i = 0; i < unparks; i++)
+        received[i] = atomic_load_explicit(&sent[i], memory_order_relaxed);
+}
+
+static void notify_1(void)
+{
+    message = 1;
+    atomic_store_explicit(&sent[1], 1, memory_order_relaxed);
+    const struct tpark_owed owed = tpark_notify(p);
+    replaced[1] = owed.replaced;
+    tpark_wake_owner(owed);
 }
 
 static void look_at_place(void)
@@ -436,6 +485,78 @@ static void send_0_without_wake(void)
     atomic_store_explicit(&sent[0], 1, memory_order_relaxed);
     replaced[0] = tpark_notify(p).replaced;
 }
+/* -------------------------------------------------------------------- processes that may die -- */
+
+/* Whatever happened to the first sender, the others' tokens are taken. */
+static void drain_and_free(void)
+{
+    CHECK(taken == 1);
+    (void)!tpark_try_park(p);
+    CHECK(tpark_adopt(p) == TPARK_EMPTY);
+    delete (p);
+}
+
+static void start_shared_three(void)
+{
+    start_three();
+    delete (p);
+    p = new_parker(TPARK_SHARED);
+}
+
+static void send_1_by_halves(void)
+{
+    atomic_store_explicit(&sent[1], 1, memory_order_relaxed);
+    const struct tpark_owed owed = tpark_notify(p);
+    replaced[1] = owed.replaced;
+    tpark_wake_owner(owed);
+}
+
+/* What a death left undone the next unpark does, and nobody before. */
+static void send_1_after_0(void)
+{
+    scenario_wait_for_end(2);
+    send_1();
+}
+
+static void send_0_by_halves(void)
+{
+    tpark_wake_owner(tpark_notify(p));
+}
+
+/* Where the old owner had taken the token, or the only sender died, there is none. */
+static int adopted;
+
+static void adopt(void)
+{
+    scenario_wait_for_end(0);
+    const enum tpark_state state = tpark_adopt(p);
+    CHECK(state == TPARK_EMPTY || state == TPARK_PARKED || state == TPARK_NOTIFIED);
+}
+
+static void adopt_and_receive(void)
+{
+    adopt();
+    const struct timespec deadline = deadline_of_timeout();
+    const int result = tpark_park_until(p, &deadline);
+    CHECK(result == 0 || result == ETIMEDOUT);
+    adopted = result == 0;
+}
+
+/* At most one of the two owners misses the token of the one unpark: who took it and died. */
+static void drain_adopted(void)
+{
+    const bool is_left = tpark_try_park(p);
+    CHECK(taken + adopted + is_left <= unparks);
+    CHECK(tpark_adopt(p) == TPARK_EMPTY);
+    delete (p);
+}
+
+static void adopt_and_try(void)
+{
+    adopt();
+    adopted = tpark_try_park(p);
+}
+
 /* ------------------------------------------------------------------------- any of two parkers --
  */
 
@@ -552,6 +673,33 @@ static void start_precise_two(void)
     unparks = 2;
 }
 
+#if TPARK_HAS_FUTEX_WORD
+static void start_precise_shared(void)
+{
+    p = new_parker(TPARK_PRECISE | TPARK_SHARED);
+    unparks = 1;
+}
+#endif
+
+static void start_precise_adaptive(void)
+{
+    p = new_parker(TPARK_PRECISE | TPARK_SPIN_ADAPTIVE);
+    unparks = 2;
+}
+
+/* Whoever spins there spins for nothing. */
+static void start_fixed_on_one_cpu(void)
+{
+    scenario_has_one_cpu = true;
+    start_fixed();
+}
+
+static void start_learning_on_one_cpu(void)
+{
+    scenario_has_one_cpu = true;
+    start_learning();
+}
+
 static void start_precise_fixed(void)
 {
     p = new_parker(TPARK_PRECISE | TPARK_SPIN_FIXED_US(SPIN_US));
@@ -574,6 +722,12 @@ static void receive_until_long(void)
 {
     const struct timespec deadline = deadline_in(LONG_NS);
     receive_until(&deadline);
+}
+
+static void receive_twice_until_long(void)
+{
+    receive_until_long();
+    receive_until_long();
 }
 
 static void park_until_long_and_free(void)
@@ -695,6 +849,29 @@ static void clone_wake_drop_0(void)
     tpark_waker_drop(clone);
 }
 
+/* Both threads have the same waker. */
+static void clone_of_shared_waker_wakes(void)
+{
+    message = 1;
+    tpark_waker_wake(tpark_waker_clone(&w[0]));
+}
+
+static void shared_waker_wakes(void)
+{
+    tpark_waker_wake_by_ref(&w[0]);
+}
+
+static void start_shared_waker(void)
+{
+    t = tpark_thread_new(0);
+    w[0] = tpark_unparker_into_waker(tpark_thread_unparker(t));
+}
+
+static void drop_shared_waker(void)
+{
+    tpark_waker_drop(w[0]);
+}
+
 /* ------------------------------------------------------------------------------- the hook -- */
 
 struct hooked {
@@ -748,6 +925,34 @@ static void owner_sleeps_elsewhere(void)
 static void check_released_once(void)
 {
     CHECK(releases == 1);
+}
+
+/* It gives up before the hook has come, and its place lives on for the one that is late. */
+static void owner_gives_up_elsewhere(void)
+{
+    hooked->place = 7;
+    struct tpark *parker = tpark_thread_parker(t);
+    if (tpark_arm(parker)) {
+        const int result = tpark_park_timeout(&hooked->sleeps_on, TIMEOUT_NS);
+        CHECK(result == 0 || result == ETIMEDOUT);
+        const bool has_token = tpark_disarm(parker);
+        CHECK(has_token || result == ETIMEDOUT);
+    }
+    tpark_thread_free(t);
+}
+
+static bool hook_declines(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static void start_declining(void)
+{
+    const struct tpark_hook hook = {.wake = hook_declines};
+    t = tpark_thread_new_hooked(0, &hook);
+    u[0] = tpark_thread_unparker(t);
+    w[1] = tpark_unparker_into_waker(tpark_thread_unparker(t));
 }
 
 /* -------------------------------------------------------------------------------- block_on -- */
@@ -810,6 +1015,23 @@ static bool poll_outer(void *future, const struct tpark_waker *waker)
         CHECK(inner.result == 42);
     }
     return is_ready;
+}
+
+/* Wakes itself the first time, which is as good as a wake from elsewhere. */
+static bool poll_and_wake_itself(void *future, const struct tpark_waker *waker)
+{
+    struct future *f = future;
+    if (inner_is_done)
+        return atomic_load_explicit(&f->state, memory_order_acquire) == READY;
+    inner_is_done = 1;
+    tpark_waker_wake_by_ref(waker);
+    return poll_future(f, waker);
+}
+
+static void block_on_waking_itself(void)
+{
+    CHECK(tpark_block_on(poll_and_wake_itself, &inner) == 0);
+    CHECK(inner.result == 42);
 }
 
 static void block_on_one(void)
@@ -957,10 +1179,23 @@ const struct scenario scenarios[] = {
     {"late-wake", UNTIMED, 1, 2, start_pair, free_pair, {pong, unpark_with_message, answer}},
     {"two-parks", TIMED, 1, 2, start_two, settle_and_free, {receive_twice, send_0, send_1}},
 
+    {"hand-over", TIMED, 0, 1, start_pair, free_pair,
+     {receive_and_hand_over, take_over_and_receive, send_0, send_1}},
+    {"reuse", UNTIMED, 1, 2, start_pair, free_pair,
+     {park_twice_in_one_place, unpark_with_message, answer}},
+
+    {"arm-disarm-2", UNTIMED, 1, 3, start_two, settle_messages, {receive_armed, send_0, notify_1}},
     {"arm-disarm", UNTIMED, 2, 4, start_one, settle_and_free, {arm_and_disarm, look_at_place}},
     {"arm-disarm-unpark", UNTIMED, 2, 4, start_one, settle_and_free,
      {arm_and_disarm, look_at_place_after_unpark}},
 #if TPARK_HAS_FUTEX_WORD
+    /* A signal handler, the last thread, that interrupts an unpark, a notify, and a park. */
+    {"signal-in-unpark", UNTIMED, 1, 2, start_two, settle_messages, {receive, send_0, send_1},
+     {0, 0, INTERRUPTS + 1}},
+    {"signal-in-notify", UNTIMED, 1, 2, start_two, settle_messages, {receive, notify_1, send_0},
+     {0, 0, INTERRUPTS + 1}},
+    {"signal-in-park", TIMED, 1, 2, start_two, settle_messages, {receive_timed, send_0, send_1},
+     {0, 0, INTERRUPTS + 0}},
     {"arm-futex-word", UNTIMED, 2, 4, start_one, settle_and_free, {arm_and_wait, look_at_place}},
     {"shared-1", UNTIMED, 2, 4, start_shared, settle_and_free,
      {park_for_message, unpark_with_message}},
@@ -977,6 +1212,18 @@ const struct scenario scenarios[] = {
      {park_any, unpark_with_message, unpark_q}},
     {"any-until", TIMED, 1, 2, start_any, settle_any,
      {park_any_until, unpark_with_message, unpark_q}},
+    {"death-of-unparker", UNTIMED, 1, 3, start_shared_two, drain_and_free,
+     {receive, send_0, send_1}, {0, DIES}},
+    {"death-of-unparker-halves", UNTIMED, 1, 3, start_shared_two, drain_and_free,
+     {receive, send_0_by_halves, send_1_by_halves}, {0, DIES}},
+    {"death-of-unparkers", UNTIMED, 0, 1, start_shared_three, drain_and_free,
+     {receive, send_0, send_1, send_2}, {0, DIES, DIES}},
+    {"death-of-owner", TIMED, 1, 2, start_shared, drain_adopted,
+     {park_for_message, adopt_and_receive, unpark_with_message}, {DIES}},
+    {"death-of-owner-timed", TIMED, 1, 2, start_shared, drain_adopted,
+     {park_until, adopt_and_try, unpark_with_message}, {DIES}},
+    {"death-of-both", TIMED, 0, 1, start_shared_two, drain_adopted,
+     {receive, adopt_and_receive, send_0, send_1_after_0}, {DIES, 0, DIES}},
 #endif
 
     {"fixed-1", TICKING, 2, 4, start_fixed, settle_and_free,
@@ -1000,6 +1247,16 @@ const struct scenario scenarios[] = {
      {park_until_long_and_free, unpark_with_message}},
     {"precise-2", TICKING, 1, 2, start_precise_two, settle_messages,
      {receive_until_long, send_0, send_1}},
+    {"precise-adaptive", TICKING, 0, 1, start_precise_adaptive, settle_messages,
+     {receive_twice_until_long, send_0, send_1}},
+#if TPARK_HAS_FUTEX_WORD
+    {"precise-shared", TICKING, 1, 3, start_precise_shared, settle_and_free,
+     {park_until_long, unpark_with_message}},
+#endif
+    {"fixed-one-cpu", TICKING, 2, 4, start_fixed_on_one_cpu, settle_and_free,
+     {park_for_message, unpark_with_message}},
+    {"adaptive-one-cpu", TICKING, 1, 2, start_learning_on_one_cpu, free_rest_of_pair,
+     {pong_and_free, ping}},
     {"precise-fixed", TICKING, 1, 3, start_precise_fixed, settle_and_free,
      {park_until_long, unpark_with_message}},
 
@@ -1017,10 +1274,17 @@ const struct scenario scenarios[] = {
      {owner_parks_and_frees, clone_wake_drop_0, wake_by_ref_and_drop_1}},
     {"unparker-and-waker", TIMED, 1, 3, start_unparker_and_waker, NULL,
      {owner_gives_up, unpark_and_free_0, wake_by_ref_and_drop_1}},
+    {"waker-shared", UNTIMED, 1, 3, start_shared_waker, drop_shared_waker,
+     {owner_parks_and_frees, clone_of_shared_waker_wakes, shared_waker_wakes}},
+    {"hook-timeout", TIMED, 1, 1, start_hooked, check_released_once,
+     {owner_gives_up_elsewhere, unpark_and_free_0, wake_1}},
+    {"hook-declines", UNTIMED, 1, 3, start_declining, NULL,
+     {owner_parks_and_frees, unpark_and_free_0, wake_1}},
     {"hook", UNTIMED, 1, 3, start_hooked, check_released_once,
      {owner_sleeps_elsewhere, unpark_and_free_0, wake_1}},
 
     {"block-on", UNTIMED, 2, 4, NULL, NULL, {block_on_one, complete_inner}},
+    {"block-on-itself", UNTIMED, 1, 3, NULL, NULL, {block_on_waking_itself, complete_inner}},
     {"block-on-nested", UNTIMED, 1, 2, NULL, NULL,
      {block_on_nested, complete_outer, complete_inner}},
     {"current-park", UNTIMED, 1, 3, start_current, free_q, {current_park_and_end, unpark_current}},

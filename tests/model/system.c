@@ -243,8 +243,11 @@ static long futex_waitv(const struct waiter *waiters, unsigned count,
         if ((w->flags & ~(uint32_t)FUTEX_PRIVATE_FLAG) != FUTEX2_U32 || w->reserved)
             return failed(EINVAL);
         const uint32_t *word = (const uint32_t *)(uintptr_t)w->address;
-        step(&(struct operation){.object = {(uintptr_t)word, queue_object(word)},
-                                 .writes = {false, true}});
+        struct operation o = {.object = {(uintptr_t)word, queue_object(word)},
+                              .writes = {false, true, true, true, true}};
+        for (unsigned j = 0; j < i; j++) /* it may have been woken from there, or leaves it now */
+            o.object[2 + j] = queue_object(s->queue[j]);
+        step(&o);
         touch(word, sizeof *word, pc);
         const bool is_equal = *word == w->value;
         done(pc, "futex waitv while %u, %s: %s", (unsigned)w->value,
@@ -377,11 +380,11 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
     return 0;
 }
 
-/* Each thread has a CPU of its own, whether or not the machine has as many. */
+/* Each thread has a CPU of its own, whether or not the machine has as many; or all have one. */
 int __wrap_sched_getcpu(void);
 int __wrap_sched_getcpu(void)
 {
-    return running->id;
+    return scenario_has_one_cpu ? 0 : running->id;
 }
 
 long __wrap_sysconf(int);
@@ -389,7 +392,7 @@ long __wrap_sysconf(int name)
 {
     if (name != _SC_NPROCESSORS_ONLN)
         fail("thread %d: sysconf(%d)", running->id, name);
-    return THREADS;
+    return scenario_has_one_cpu ? 1 : THREADS;
 }
 
 /* ---------------------------------------------------------------------------------- pthreads -- */

@@ -4,6 +4,8 @@
  * nothing, and shows that the scenarios are programs, on this machine and with its kernel.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,6 +16,15 @@
 enum { RUNS = 30, HANG_LIMIT_S = 30 };
 
 bool scenario_time_stands_still = false;
+bool scenario_has_one_cpu;
+
+static atomic_bool has_ended[SCENARIO_THREADS];
+
+void scenario_wait_for_end(int thread)
+{
+    while (!has_ended[thread])
+        sched_yield();
+}
 
 void scenario_failed(const char *condition, const char *file, int line)
 {
@@ -21,15 +32,20 @@ void scenario_failed(const char *condition, const char *file, int line)
     abort();
 }
 
+static const struct scenario *running;
+
 static void *start(void *thread)
 {
-    (*(void (*const *)(void))thread)();
+    void (*const *run)(void) = thread;
+    (*run)();
+    has_ended[run - running->threads] = true;
     return NULL;
 }
 
 static void run(const struct scenario *s)
 {
     alarm(HANG_LIMIT_S);
+    running = s;
     if (s->setup)
         s->setup();
     pthread_t threads[SCENARIO_THREADS];
