@@ -1247,7 +1247,7 @@ const struct scenario scenarios[] = {
      {park_until_long_and_free, unpark_with_message}},
     {"precise-2", TICKING, 1, 2, start_precise_two, settle_messages,
      {receive_until_long, send_0, send_1}},
-    {"precise-adaptive", TICKING, 0, 1, start_precise_adaptive, settle_messages,
+    {"precise-adaptive", TICKING, 0, 0, start_precise_adaptive, settle_messages,
      {receive_twice_until_long, send_0, send_1}},
 #if TPARK_HAS_FUTEX_WORD
     {"precise-shared", TICKING, 1, 3, start_precise_shared, settle_and_free,
