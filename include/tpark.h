@@ -88,6 +88,25 @@ static_assert(sizeof(time_t) == TPARK_SIZEOF_TIME_T, "tpark was built with anoth
 _Static_assert(sizeof(time_t) == TPARK_SIZEOF_TIME_T, "tpark was built with another time_t");
 #endif
 
+/* A number of any type as 0 to 65535. Evaluates it once, and makes a constant of a constant. */
+#if defined(__cplusplus) && __cplusplus >= 201103L
+#define TPARK_INLINE constexpr
+#else
+#define TPARK_INLINE static inline
+#endif
+TPARK_INLINE unsigned tpark_as_u16(double value)
+{
+    return value < 1 ? 0 : value < 65535 ? TPARK_CAST(unsigned, value) : 65535;
+}
+#if defined(__GNUC__) && !defined(__cplusplus)
+#define TPARK_AS_U16(value)                                                                        \
+    __builtin_choose_expr(__builtin_constant_p(value),                                             \
+                          (value) > 0 ? (value) + 0LL < 65535 ? (unsigned)(value) : 65535u : 0u,   \
+                          tpark_as_u16((double)(value)))
+#else
+#define TPARK_AS_U16(value) tpark_as_u16(TPARK_CAST(double, value))
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -114,9 +133,9 @@ enum {
 
     TPARK_SPIN_NEVER = 1u << 2, /* a policy: sleep at once */
 
-    /* A policy: spin if the last sleep would have been shorter than its own cost, as the unpark
-     * that ended it tells, and the two threads were on different CPUs; at most for 100 us. Unparks
-     * from other processes tell nothing, so their owner sleeps at once. */
+    /* A policy: spin for at most 100 us where that is expected to cost no more CPU time, of both
+     * threads, than sleeping. The owner learns from its last waits what the next one will be like,
+     * and from its sleeps what a sleep costs. */
     TPARK_SPIN_ADAPTIVE = 1u << 3,
 
     TPARK_SPIN_FIXED = 1u << 4, /* a part of TPARK_SPIN_FIXED_US() */
@@ -126,12 +145,21 @@ enum {
     TPARK_SLACK = 1u << 5,
 };
 
-/* A policy: spin for so many microseconds, 0 to 65535 (more is 65535), unless there is but one CPU.
- * us may be of any arithmetic type. */
-#define TPARK_SPIN_FIXED_US(us)                                                                    \
-    (TPARK_CAST(unsigned, TPARK_SPIN_FIXED) |                                                      \
-     TPARK_CAST(unsigned, TPARK_WIDE(us) >> 16 ? 65535u : TPARK_WIDE(us)) << 16)
-#define TPARK_WIDE(value) TPARK_CAST(uint64_t, value)
+/*
+ * A policy: TPARK_SPIN_ADAPTIVE at a price. 0: latency is worth nothing, so that spinning is to
+ * cost no more CPU time than sleeping. 1: a microsecond of latency is worth a microsecond of CPU
+ * time. 2: it is worth four. 3: sixteen, so that the owner spins whenever a token is likely to come
+ * within 100 us.
+ */
+#define TPARK_SPIN_PRICE(price)                                                                    \
+    (TPARK_CAST(unsigned, TPARK_SPIN_ADAPTIVE) | TPARK_CAST(unsigned, price) << 6)
+
+/*
+ * A policy: spin for so many microseconds; a negative time is 0, and more than 65535 are 65535. An
+ * owner that may use one CPU only sleeps at once if its waker used that too when it last slept, or
+ * if it has not slept yet; with TPARK_SHARED, where it cannot know, it spins.
+ */
+#define TPARK_SPIN_FIXED_US(us) (TPARK_CAST(unsigned, TPARK_SPIN_FIXED) | TPARK_AS_U16(us) << 16)
 
 /* A private parker without a token: struct tpark p = TPARK_INIT; */
 #define TPARK_INIT TPARK_INIT_FLAGS(0)
@@ -300,6 +328,20 @@ TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
  *            Pthread backend: without effect on a mutex that the dead owner held.
  */
 TPARK_API enum tpark_state tpark_adopt(struct tpark *p) TPARK_NONNULL(1);
+
+/*
+ * What a park does before it sleeps, for an owner that then arms and blocks in a place of its own:
+ * tries for the token as long as the parker's policy has it. The adaptive policy learns from the
+ * tpark_disarm() that ends the sleep, if no other park on this parker came in between.
+ *
+ * Returns    Whether it consumed a token.
+ * Units      deadline: a time of CLOCK_MONOTONIC, beyond which it does not spin; NULL: none.
+ * Errors     Aborts as tpark_park() does.
+ * Ordering   Acquire if it returned true, else none.
+ * Context    The owner, not armed. Not async-signal-safe.
+ */
+TPARK_API TPARK_MUST_USE bool tpark_spin(struct tpark *p, const struct timespec *deadline)
+    TPARK_NONNULL(1);
 
 #if TPARK_HAS_FUTEX_WORD
 /*

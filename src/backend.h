@@ -56,6 +56,8 @@ void tpark_backend_wake(struct tpark *p, bool is_shared);
  */
 _Static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t), "");
 _Static_assert(_Alignof(_Atomic uint32_t) == _Alignof(uint32_t), "");
+_Static_assert(sizeof(_Atomic uint16_t) == sizeof(uint16_t), "");
+_Static_assert(_Alignof(_Atomic uint16_t) == _Alignof(uint16_t), "");
 _Static_assert(sizeof(_Atomic uint8_t) == sizeof(uint8_t), "");
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "unpark in a signal handler needs lock-free atomics");
 
@@ -67,6 +69,12 @@ static inline _Atomic uint32_t *tpark_state_word(struct tpark *p)
 static inline _Atomic uint8_t *tpark_armed_mark(struct tpark *p)
 {
     return (_Atomic uint8_t *)&p->armed;
+}
+
+/* Of an adaptive, shared parker: the note of its waker. */
+static inline _Atomic uint16_t *tpark_note_word(struct tpark *p)
+{
+    return (_Atomic uint16_t *)&p->spin;
 }
 
 #pragma GCC visibility pop

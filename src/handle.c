@@ -17,6 +17,7 @@
 
 #include "annotate.h"
 #include "misuse.h"
+#include "policy.h"
 #include "tpark.h"
 
 enum { CACHE_LINE = 64 };
@@ -182,6 +183,8 @@ void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
         return;
     const struct tpark_hook *hook = &of_unparker(u)->hook;
     const int saved_errno = errno;
+    if (hook->wake)
+        tpark_policy_leave_note(owed.parker, owed.wake);
     const bool is_awake = hook->wake && hook->wake(hook->context);
     errno = saved_errno;
     if (!is_awake)

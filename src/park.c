@@ -7,7 +7,7 @@
  *    U | any thread                | exchange NOTIFIED    | was EMPTY or   | was PARKED: wake
  *      |                           |                      | NOTIFIED: done |
  *    T | owner, at first, and when | CAS NOTIFIED > EMPTY | token consumed | no token
- *      | it saw a token in a spin  |                      |                |
+ *      | while it spins            |                      |                |
  *    A | owner                     | CAS EMPTY > PARKED   | armed          | was NOTIFIED: C
  *    C | owner                     | exchange EMPTY       | token consumed |
  *    R | owner, after any return   | CAS NOTIFIED > EMPTY | token consumed | PARKED: sleep again,
@@ -45,8 +45,8 @@
  * An unpark that returned early on reading NOTIFIED would have released nothing; a consumer that
  * stored EMPTY blindly might have read an older one (rust-lang/rust pull requests 99587, 54174).
  *
- * Between its first T and A, and after D, the owner may spin (spin.c): it looks at the state, and
- * tries T when it sees a token. A look decides nothing, so none of the above depends on it.
+ * Between its first T and A, and after D, the owner may spin (policy.c, precise.c): it tries T
+ * again and again.
  *
  * Orders, each with what it pairs with:
  *   - release on U with acquire on T, C, R, D: what the unparker wrote is visible after the park.
@@ -68,8 +68,10 @@
 #include "backend.h"
 #include "deadline.h"
 #include "misuse.h"
+#include "policy.h"
+#include "precise.h"
 #include "probes.h"
-#include "spin.h"
+#include "relax.h"
 
 static const char two_owners[] = "the parker is armed already: two threads park on it";
 static const char not_armed[] = "the parker is not armed: two threads park on it, or none";
@@ -196,9 +198,33 @@ static const struct timespec *deadline_in(uint64_t timeout_ns, struct timespec *
     return deadline;
 }
 
+/* T, as often as the spin has it, and once more: a token wins over a deadline. */
+static bool spin_for_token(struct tpark *p, struct tpark_spin *spin, const char *function)
+{
+    do {
+        for (uint32_t i = 0; i < spin->looks; i++) {
+            if (consume(p, TPARK_EMPTY, function))
+                return true;
+            tpark_relax();
+        }
+    } while (tpark_spin_goes_on(spin));
+    return consume(p, TPARK_EMPTY, function);
+}
+
+/* Spins as the policy has it. If there was no token, the owner is to sleep now. */
+static bool spin_first(struct tpark *p, const struct timespec *deadline, const char *function)
+{
+    struct tpark_spin spin = tpark_policy_spin(p, deadline);
+    if (spin.time_ns && spin_for_token(p, &spin, function)) {
+        tpark_policy_has_won(p, &spin);
+        return true;
+    }
+    tpark_policy_goes_to_sleep(p, &spin);
+    return false;
+}
+
 /* A, C, R and D: arms, and sleeps until there is a token, or until alarm (NULL: never). */
-static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
-                            const struct tpark_spin *spin, const char *function)
+static bool sleep_for_token(struct tpark *p, const struct timespec *alarm, const char *function)
 {
     if (!arm(p, function))
         return true;
@@ -213,21 +239,21 @@ static bool sleep_for_token(struct tpark *p, const struct timespec *alarm,
         tpark_probe_sleep_end(p, token, is_late, began);
     } while (!token && !is_late);
     set_armed(p, false);
-    tpark_spin_learn(spin, p, token);
+    tpark_policy_is_back(p, token);
     return token;
 }
 
 /* The same, but the end is spun: no longer armed, so that an unpark need not wake anybody. */
-static bool sleep_precisely(struct tpark *p, const struct timespec *deadline,
-                            const struct tpark_spin *spin, const char *function)
+static bool sleep_precisely(struct tpark *p, const struct timespec *deadline, const char *function)
 {
-    const struct timespec alarm = tpark_spin_alarm(deadline);
+    const struct timespec alarm = tpark_precise_alarm(deadline);
     if (!tpark_has_passed(&alarm)) {
-        if (sleep_for_token(p, &alarm, spin, function))
+        if (sleep_for_token(p, &alarm, function))
             return true;
-        tpark_spin_learn_lateness(&alarm);
+        tpark_precise_learn(&alarm);
     }
-    return tpark_spin_last(p, deadline) && consume(p, TPARK_EMPTY, function);
+    struct tpark_spin spin = tpark_policy_spin_until(deadline);
+    return spin_for_token(p, &spin, function);
 }
 
 /* The rest of a park whose first look found no token. */
@@ -235,19 +261,17 @@ TPARK_COLD static bool wait_for_token(struct tpark *p, const struct timespec *de
                                       const char *function)
 {
     const int saved_errno = errno;
-    struct tpark_spin spin;
-    bool token = tpark_spin_first(&spin, p, deadline) && consume(p, TPARK_EMPTY, function);
+    bool token = spin_first(p, deadline, function);
     if (!token)
-        token = deadline && p->flags & TPARK_PRECISE
-                    ? sleep_precisely(p, deadline, &spin, function)
-                    : sleep_for_token(p, deadline, &spin, function);
+        token = deadline && p->flags & TPARK_PRECISE ? sleep_precisely(p, deadline, function)
+                                                     : sleep_for_token(p, deadline, function);
     errno = saved_errno;
     return token;
 }
 
 int tpark_init(struct tpark *p, unsigned flags)
 {
-    if (!tpark_spin_accepts(flags))
+    if (!tpark_policy_accepts(flags))
         return EINVAL;
     const int saved_errno = errno;
     p->flags = (uint8_t)flags;
@@ -320,8 +344,7 @@ void tpark_wake_owner(struct tpark_owed owed)
     if (!owed.wake)
         return;
     const int saved_errno = errno;
-    if (tpark_spin_wants_note(owed.wake))
-        tpark_spin_leave_note(owed.parker);
+    tpark_policy_leave_note(owed.parker, owed.wake);
     tpark_probe_wake(owed.parker);
     tpark_backend_wake(owed.parker, owed.wake & TPARK_SHARED);
     errno = saved_errno;
@@ -351,7 +374,19 @@ bool tpark_arm(struct tpark *p)
 
 bool tpark_disarm(struct tpark *p)
 {
-    return disarm(p, __func__);
+    const int saved_errno = errno;
+    const bool token = disarm(p, __func__);
+    tpark_policy_is_back(p, token);
+    errno = saved_errno;
+    return token;
+}
+
+bool tpark_spin(struct tpark *p, const struct timespec *deadline)
+{
+    const int saved_errno = errno;
+    const bool token = consume(p, TPARK_EMPTY, __func__) || spin_first(p, deadline, __func__);
+    errno = saved_errno;
+    return token;
 }
 
 enum tpark_state tpark_adopt(struct tpark *p)

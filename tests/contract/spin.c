@@ -11,6 +11,7 @@
 static const unsigned all_flags[] = {
     TPARK_SPIN_NEVER,         TPARK_SPIN_ADAPTIVE, TPARK_SPIN_FIXED_US(0u),
     TPARK_SPIN_FIXED_US(50u), TPARK_PRECISE,       TPARK_PRECISE | TPARK_SPIN_FIXED_US(50u),
+    TPARK_SPIN_PRICE(1),      TPARK_SPIN_PRICE(3),
 };
 enum { ALL_FLAGS = sizeof all_flags / sizeof *all_flags };
 
@@ -56,6 +57,16 @@ TEST(init, refuses_a_fixed_time_without_its_policy)
     CHECK(tpark_init(&p, (7u << 16) | TPARK_SPIN_ADAPTIVE) == EINVAL);
 }
 
+TEST(init, refuses_a_price_without_its_policy_or_out_of_range)
+{
+    struct tpark p;
+    CHECK(tpark_init(&p, TPARK_SPIN_PRICE(1) & ~(unsigned)TPARK_SPIN_ADAPTIVE) == EINVAL);
+    CHECK(tpark_init(&p, TPARK_SPIN_PRICE(1) | TPARK_SPIN_NEVER) == EINVAL);
+    CHECK(tpark_init(&p, TPARK_SPIN_PRICE(4)) == EINVAL);
+    CHECK(tpark_init(&p, TPARK_SPIN_PRICE(-1)) == EINVAL);
+    CHECK(TPARK_SPIN_PRICE(0) == TPARK_SPIN_ADAPTIVE);
+}
+
 TEST(init, makes_the_same_parker_as_the_static_initialiser)
 {
     struct tpark made;
@@ -66,10 +77,28 @@ TEST(init, makes_the_same_parker_as_the_static_initialiser)
     tpark_destroy(&made);
 }
 
-TEST(fixed_policy, is_for_65535_microseconds_at_most)
+TEST(fixed_policy, is_for_0_to_65535_microseconds)
 {
-    CHECK(TPARK_SPIN_FIXED_US(65536) == TPARK_SPIN_FIXED_US(65535));
-    CHECK(TPARK_SPIN_FIXED_US(1) != TPARK_SPIN_FIXED_US(65535));
+    static const unsigned constant = TPARK_SPIN_FIXED_US(65536);
+    CHECK(constant == TPARK_SPIN_FIXED_US(65535));
+    CHECK(TPARK_SPIN_FIXED_US(UINT64_MAX) == TPARK_SPIN_FIXED_US(65535));
+    CHECK(TPARK_SPIN_FIXED_US(1) == (TPARK_SPIN_FIXED | 1u << 16));
+    CHECK(TPARK_SPIN_FIXED_US(-1) == TPARK_SPIN_FIXED_US(0));
+}
+
+TEST(fixed_policy, takes_a_time_of_any_integer_type_and_evaluates_it_once)
+{
+    uint64_t large = (uint64_t)1 << 40;
+    int64_t negative = INT64_MIN;
+    int small = 3;
+    unsigned char tiny = 200;
+    CHECK(TPARK_SPIN_FIXED_US(large) == TPARK_SPIN_FIXED_US(65535));
+    CHECK(TPARK_SPIN_FIXED_US(negative) == TPARK_SPIN_FIXED_US(0));
+    CHECK(TPARK_SPIN_FIXED_US(tiny) == TPARK_SPIN_FIXED_US(200));
+    CHECK(TPARK_SPIN_FIXED_US(small++) == TPARK_SPIN_FIXED_US(3));
+    CHECK(small == 4);
+    CHECK(TPARK_SPIN_PRICE(small-- - 2) == TPARK_SPIN_PRICE(2));
+    CHECK(small == 3);
 }
 
 TEST(thread, takes_a_policy_and_precise_deadlines)
@@ -233,21 +262,6 @@ TEST(fixed_policy, takes_a_token_that_comes_in_time_without_ever_being_parked)
     tpark_destroy(&p);
 }
 
-TEST(fixed_policy, sleeps_at_once_where_there_is_one_cpu)
-{
-    struct tpark p;
-    fake_cpus = 1;
-    CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(65535)) == 0);
-    clocks_read = 0;
-    struct task owner;
-    start(&owner, park, &p);
-    wait_until_parked(&owner, &p);
-    CHECK(tpark_unpark(&p) == TPARK_PARKED);
-    join(&owner);
-    CHECK(clocks_read == 0);
-    tpark_destroy(&p);
-}
-
 TEST(fixed_policy, spins_for_its_time_and_no_longer)
 {
     struct tpark p;
@@ -289,58 +303,107 @@ TEST(each_policy, polls_for_a_timeout_of_zero)
     }
 }
 
-/* ------------------------------------------------------------------------ the adaptive policy --
+/* ----------------------------------------------------------------------- what owners learn from --
  */
 
 #if TPARK_BACKEND_FUTEX
-/* What happens to an owner that is about to sleep. */
-static struct {
-    uint64_t wait_ns;
-    uint64_t cost_ns;
+/*
+ * A park in a story: the token comes after wait_us, and a sleep costs so much. To an owner that
+ * spins it comes with a look at the clock, and to one that sleeps by an unpark from waker_cpu.
+ */
+static struct story {
+    uint64_t wait_us;
+    uint64_t cost_us;
     int waker_cpu;
     void (*wake)(struct tpark *p);
+    bool needs_owners_cpu; /* nobody brings the token while the owner spins */
 } story;
-
-static void tell_story(long number)
-{
-    (void)number;
-    before_syscall = NULL;
-    fake_clock_ns += story.wait_ns;
-    fake_cpu = story.waker_cpu;
-    story.wake(parker);
-    fake_clock_ns += story.cost_ns;
-    fake_cpu = 0;
-}
+static uint64_t due_ns;
+static bool is_given;
 
 static void wake(struct tpark *p)
 {
     CHECK(tpark_unpark(p) == TPARK_PARKED);
 }
 
-/* For how many microseconds the owner spins after that story. */
-static int learn(int before, unsigned flags, uint64_t wait_us, uint64_t cost_us, int waker_cpu)
+static void give_when_due(void)
 {
-    static struct tpark p;
-    CHECK(tpark_init(&p, flags) == 0);
-    p.spin = (uint16_t)before;
-    story.wait_ns = wait_us * 1000;
-    story.cost_ns = cost_us * 1000;
-    story.waker_cpu = waker_cpu;
+    fake_clock_ns += tick_ns;
+    fake_cpu_ns += tick_ns;
+    readings++;
+    if (story.needs_owners_cpu)
+        due_ns = fake_clock_ns + story.wait_us * 1000;
+    if (is_given || fake_clock_ns < due_ns)
+        return;
+    is_given = true;
+    CHECK(!tpark_notify(parker).wake);
+}
+
+static void tell_the_sleep(long number)
+{
+    (void)number;
+    system_calls++;
+    if (is_given)
+        return; /* by the waker */
+    if (fake_clock_ns < due_ns)
+        fake_clock_ns = due_ns;
+    is_given = true;
+    on_clock = NULL;
+    fake_cpu = story.waker_cpu;
+    story.wake(parker);
+    fake_cpu = 0;
+    on_clock = give_when_due;
+    fake_clock_ns += story.cost_us * 1000;
+    fake_cpu_ns += story.cost_us * 1000 * 2 / 3; /* the rest is the waker's */
+}
+
+/* Whether the owner took the token without sleeping. */
+static bool spins(struct tpark *p, struct story next)
+{
+    static uint64_t began_ns = 1000000000; /* one story after the other */
+    began_ns += 1000000000;
+    story = next;
     if (!story.wake)
         story.wake = wake;
-    parker = &p;
-    static uint64_t began_ns = 1000000000; /* one story after the other */
-    began_ns += 1000000000 + story.wait_ns + story.cost_ns;
+    parker = p;
+    tick_ns = 200;
     fake_clock_ns = began_ns;
+    fake_cpu_ns = began_ns;
+    due_ns = began_ns + story.wait_us * 1000;
+    is_given = false;
     fake_cpu = 0;
-    tick_ns = 100;
-    on_clock = read_clock;
-    before_syscall = tell_story;
-    tpark_park(&p);
-    CHECK(before_syscall == NULL); /* it did sleep */
+    readings = 0;
+    system_calls = 0;
+    on_clock = give_when_due;
+    before_syscall = tell_the_sleep;
+    if (p->flags & TPARK_PRECISE)
+        CHECK(tpark_park_timeout(p, 1000000000) == 0);
+    else
+        tpark_park(p);
     real_time();
+    fake_cpu_ns = 0;
     fake_cpu = -1;
-    return p.spin;
+    return system_calls == 0;
+}
+
+enum { ENOUGH = 40 };
+
+/* Whether it does so in the end, if all parks are like that. */
+static bool learns_to_spin(struct tpark *p, struct story always)
+{
+    for (int i = 0; i < ENOUGH; i++)
+        spins(p, always);
+    return spins(p, always);
+}
+
+/* Each test has parkers of its own: what a thread knows of one, it knows by the address. */
+static struct tpark *new_parker(unsigned flags)
+{
+    static struct tpark parkers[4096];
+    static size_t next;
+    struct tpark *p = &parkers[next++];
+    CHECK(tpark_init(p, flags) == 0);
+    return p;
 }
 
 static void only_notify(struct tpark *p)
@@ -352,7 +415,6 @@ static void only_notify(struct tpark *p)
 static void wake_others(struct tpark *p)
 {
     static struct tpark others[4096];
-    tick_ns = 0; /* all of them at once */
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         CHECK(tpark_init(&others[i], TPARK_SPIN_ADAPTIVE) == 0);
         CHECK(tpark_arm(&others[i]));
@@ -368,139 +430,291 @@ static void notify_and_wake(struct tpark *p)
     tpark_wake_owner(owed);
 }
 
-#define LEARN(...) learn(0, TPARK_SPIN_ADAPTIVE, __VA_ARGS__)
-#define UNLEARN(...) learn(5, TPARK_SPIN_ADAPTIVE, __VA_ARGS__)
-#endif
+static const struct story soon = {.wait_us = 5, .cost_us = 20, .waker_cpu = 1};
+static const struct story late = {.wait_us = 90, .cost_us = 20, .waker_cpu = 1};
+static const struct story later = {.wait_us = 1000, .cost_us = 20, .waker_cpu = 1};
 
-TEST(adaptive_policy, spins_for_twice_the_cost_of_a_sleep_after_a_wait_shorter_than_that)
+TEST(adaptive_policy, sleeps_in_its_first_park)
 {
-#if TPARK_BACKEND_FUTEX
-    CHECK(LEARN(5, 20, 1) == 40);
-    CHECK(LEARN(35, 20, 1) == 40);
-    CHECK(LEARN(50, 20, 1) == 0);
-    CHECK(UNLEARN(35, 20, 1) == 40);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
+    CHECK(!spins(new_parker(TPARK_SPIN_ADAPTIVE), soon));
 }
 
-TEST(adaptive_policy, stops_to_spin_after_one_long_wait)
+TEST(adaptive_policy, spins_where_that_costs_less_cpu_time_than_sleeping)
 {
-#if TPARK_BACKEND_FUTEX
-    CHECK(UNLEARN(1000, 20, 1) == 0);
-    CHECK(UNLEARN(10000000, 20, 1) == 0);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
+    CHECK(learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), soon));
+    CHECK(learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE | TPARK_PRECISE), soon));
+    CHECK(!learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), late));
+    CHECK(!learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), later));
 }
 
-TEST(adaptive_policy, does_not_spin_against_a_waker_on_its_own_cpu)
+TEST(adaptive_policy, spins_for_longer_at_a_higher_price)
 {
-#if TPARK_BACKEND_FUTEX
-    CHECK(LEARN(5, 20, 0) == 0);
-    CHECK(UNLEARN(5, 20, 0) == 0);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
+    static const uint64_t waits[] = {15, 35, 90};
+    for (int price = 0; price < 3; price++) {
+        const struct story near = {waits[price], 20, 1, NULL, false};
+        CHECK(learns_to_spin(new_parker(TPARK_SPIN_PRICE(price)), near));
+        const struct story far = {waits[price] * 2, 20, 1, NULL, false};
+        CHECK(!learns_to_spin(new_parker(TPARK_SPIN_PRICE(price)), far));
+    }
 }
 
-TEST(adaptive_policy, bounds_what_it_believes_of_the_cost_of_a_sleep)
+TEST(adaptive_policy, never_spins_for_more_than_100_microseconds)
 {
-#if TPARK_BACKEND_FUTEX
-    CHECK(LEARN(0, 0, 1) == 2);
-    CHECK(LEARN(5, 10000, 1) == 100);
-    CHECK(LEARN(105, 10000, 1) == 0);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
+    struct tpark *p = new_parker(TPARK_SPIN_PRICE(3));
+    CHECK(learns_to_spin(p, late));
+    CHECK(!spins(p, later));
+    const uint64_t spun_ns = (uint64_t)readings * tick_ns;
+    CHECK(spun_ns > 90000 && spun_ns < 102000);
 }
 
-TEST(adaptive_policy, stops_to_spin_without_evidence)
+TEST(adaptive_policy, stops_to_spin_after_a_few_long_waits)
 {
-#if TPARK_BACKEND_FUTEX
-    CHECK(LEARN(5, 20, 1) == 40); /* a note that is older than the next park */
-    story.wake = only_notify;
-    CHECK(UNLEARN(5, 20, 1) == 0);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    CHECK(learns_to_spin(p, soon));
+    for (int i = 0; i < 6; i++)
+        spins(p, later);
+    CHECK(!spins(p, soon));
 }
 
-TEST(adaptive_policy, does_not_learn_from_the_unpark_of_another_parker)
+TEST(adaptive_policy, spins_again_after_a_few_short_waits)
 {
-#if TPARK_BACKEND_FUTEX
-    story.wake = wake_others;
-    CHECK(LEARN(5, 1000, 1) == 0);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    CHECK(!learns_to_spin(p, later));
+    for (int i = 0; i < 6; i++)
+        spins(p, soon);
+    CHECK(spins(p, soon));
 }
 
-TEST(adaptive_policy, learns_from_the_halves_of_an_unpark)
+TEST(adaptive_policy, knows_a_period)
 {
-#if TPARK_BACKEND_FUTEX
-    story.wake = notify_and_wake;
-    CHECK(LEARN(5, 20, 1) == 40);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
-}
-
-TEST(adaptive_policy, is_the_only_one_that_learns)
-{
-#if TPARK_BACKEND_FUTEX
-    CHECK(learn(0, TPARK_SPIN_NEVER, 5, 20, 1) == 0);
-    CHECK(learn(0, TPARK_SPIN_FIXED_US(3), 5, 20, 1) == 0);
-    CHECK(learn(3, TPARK_SPIN_FIXED_US(3), 1000, 20, 1) == 3);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
-}
-
-TEST(adaptive_policy, stops_to_spin_after_a_timeout)
-{
-    struct tpark p;
-    CHECK(tpark_init(&p, TPARK_SPIN_ADAPTIVE) == 0);
-    p.spin = 5;
-    CHECK(tpark_park_timeout(&p, MS) == ETIMEDOUT);
-    CHECK(p.spin == 0);
-    tpark_destroy(&p);
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    for (int i = 0; i < ENOUGH; i++)
+        spins(p, i % 4 == 3 ? later : soon);
+    for (int i = 0; i < ENOUGH; i++)
+        CHECK(spins(p, i % 4 == 3 ? later : soon) == (i % 4 != 3));
 }
 
 TEST(adaptive_policy, keeps_spinning_while_that_succeeds)
 {
-    struct tpark p;
-    CHECK(tpark_init(&p, TPARK_SPIN_ADAPTIVE) == 0);
-    p.spin = 5;
-    unparks_at = 3;
-    fake_time(&p, 1000);
-    tpark_park(&p);
-    real_time();
-    CHECK(replaced == TPARK_EMPTY && system_calls == 0);
-    CHECK(p.spin == 5);
-    tpark_destroy(&p);
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    CHECK(learns_to_spin(p, soon));
+    for (int i = 0; i < 1000; i++)
+        CHECK(spins(p, soon));
 }
 
-TEST(adaptive_policy, does_not_spin_for_another_process)
+TEST(adaptive_policy, does_not_spin_against_a_waker_on_its_own_cpu)
+{
+    CHECK(!learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), (struct story){5, 20, 0, NULL, false}));
+}
+
+TEST(adaptive_policy, does_not_learn_without_a_note)
+{
+    CHECK(!learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE),
+                          (struct story){5, 20, 1, only_notify, false}));
+}
+
+TEST(adaptive_policy, does_not_learn_from_the_unpark_of_another_parker)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    for (int i = 0; i < 3; i++)
+        CHECK(!spins(p, (struct story){5, 20, 1, wake_others, false}));
+}
+
+TEST(adaptive_policy, learns_from_the_halves_of_an_unpark)
+{
+    CHECK(learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE),
+                         (struct story){5, 20, 1, notify_and_wake, false}));
+}
+
+TEST(adaptive_policy, learns_in_a_shared_parker_too)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE | TPARK_SHARED);
+    CHECK(learns_to_spin(p, soon));
+    for (int i = 0; i < 6; i++)
+        spins(p, later);
+    CHECK(!spins(p, soon));
+}
+
+TEST(adaptive_policy, bears_whatever_a_peer_writes_into_a_shared_parker)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_PRICE(3) | TPARK_SHARED);
+    for (unsigned i = 0; i < 256; i++) {
+        p->spin = (uint16_t)(i * 257);
+        p->flags = (uint8_t)(i | TPARK_SHARED);
+        spins(p, i % 2 ? soon : later);
+    }
+}
+
+TEST(adaptive_policy, is_the_only_one_that_learns)
+{
+    CHECK(!learns_to_spin(new_parker(TPARK_SPIN_NEVER), soon));
+    fake_cpus = 2;
+    CHECK(learns_to_spin(new_parker(TPARK_SPIN_FIXED_US(10)), soon));
+    CHECK(!learns_to_spin(new_parker(TPARK_SPIN_FIXED_US(3)), soon));
+}
+
+TEST(adaptive_policy, stops_to_spin_after_timeouts)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    CHECK(learns_to_spin(p, soon));
+    for (int i = 0; i < 6; i++)
+        CHECK(tpark_park_timeout(p, MS) == ETIMEDOUT);
+    CHECK(!spins(p, soon));
+}
+
+TEST(adaptive_policy, learns_that_its_own_spin_holds_up_the_token)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    int in_vain = 0;
+    for (int i = 0; i < 2000; i++) {
+        CHECK(!spins(p, (struct story){5, 20, 1, NULL, true}));
+        in_vain += readings > 10;
+    }
+    CHECK(in_vain > 0 && in_vain < 30);
+}
+
+TEST(fixed_policy, sleeps_at_once_where_owner_and_waker_may_use_one_cpu_only)
+{
+    fake_cpus = 1;
+    struct tpark *p = new_parker(TPARK_SPIN_FIXED_US(65535));
+    for (int i = 0; i < 3; i++) {
+        CHECK(!spins(p, (struct story){5, 20, 0, NULL, false}));
+        CHECK(readings == 0);
+    }
+}
+
+TEST(fixed_policy, spins_on_a_cpu_of_its_own_once_its_waker_was_elsewhere)
+{
+    fake_cpus = 1;
+    struct tpark *p = new_parker(TPARK_SPIN_FIXED_US(10));
+    CHECK(!spins(p, soon));
+    CHECK(spins(p, soon));
+    CHECK(!spins(p, (struct story){50, 20, 0, NULL, false}));
+    CHECK(!spins(p, soon));
+    CHECK(spins(new_parker(TPARK_SPIN_FIXED_US(10) | TPARK_SHARED), soon));
+}
+#endif
+
+static void park_an_hour_and_end(void *p)
+{
+    CHECK(tpark_park_timeout(p, 3600 * 1000 * (uint64_t)MS) == 0);
+}
+
+TEST(adaptive_policy, is_told_by_another_process)
 {
     struct tpark *p =
         mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(p != MAP_FAILED);
     CHECK(tpark_init(p, TPARK_SHARED | TPARK_SPIN_ADAPTIVE) == 0);
-    p->spin = 5;
     const pid_t child = fork();
     CHECK(child >= 0);
     if (child == 0) {
-        while (state_of(p) != TPARK_PARKED)
-            ;
-        tpark_unpark(p);
+        for (int i = 0; i < 100; i++) {
+            while (state_of(p) != TPARK_PARKED)
+                ;
+            tpark_unpark(p);
+        }
         _exit(0);
     }
-    tpark_park(p);
-    CHECK(p->spin == 0);
+    for (int i = 0; i < 100; i++)
+        park_an_hour_and_end(p);
+    CHECK(p->spin != 0); /* the note of a time and a CPU: of hundred, one is not 0 */
     CHECK(waitpid(child, NULL, 0) == child);
     tpark_destroy(p);
 }
+
+/* ---------------------------------------------------------------------------------- the third half
+ * --
+ */
+
+TEST(spin, takes_a_token_that_is_there)
+{
+    for (size_t i = 0; i < ALL_FLAGS; i++) {
+        struct tpark p;
+        CHECK(tpark_init(&p, all_flags[i]) == 0);
+        CHECK(!tpark_spin(&p, NULL));
+        CHECK(state_of(&p) == TPARK_EMPTY);
+        tpark_unpark(&p);
+        errno = 4321;
+        CHECK(tpark_spin(&p, NULL));
+        CHECK(errno == 4321);
+        CHECK(state_of(&p) == TPARK_EMPTY);
+        tpark_destroy(&p);
+    }
+}
+
+TEST(spin, is_for_as_long_as_the_policy_has_it)
+{
+    struct tpark p;
+    fake_cpus = 2;
+    CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(1000)) == 0);
+    fake_time(&p, 100000);
+    CHECK(!tpark_spin(&p, NULL));
+    CHECK(readings >= 10 && readings <= 13);
+    unparks_at = 5;
+    fake_time(&p, 100000);
+    CHECK(tpark_spin(&p, NULL));
+    CHECK(readings == 5 && replaced == TPARK_EMPTY);
+    unparks_at = 0;
+    real_time();
+    CHECK(system_calls == 0);
+    tpark_destroy(&p);
+}
+
+TEST(spin, is_never_beyond_the_deadline)
+{
+    static const struct timespec long_past[] = {{0, 0}, {-1, 0}, {-5, 999999999}};
+    struct tpark p;
+    fake_cpus = 2;
+    CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(65535)) == 0);
+    fake_time(&p, 100000);
+    const uint64_t end_ns = fake_clock_ns + 1000000;
+    const struct timespec end = {(time_t)(end_ns / 1000000000), (long)(end_ns % 1000000000)};
+    CHECK(!tpark_spin(&p, &end));
+    CHECK(readings < 20);
+    for (int i = 0; i < 3; i++) {
+        readings = 0;
+        CHECK(!tpark_spin(&p, &long_past[i]));
+        CHECK(readings <= 1);
+    }
+    real_time();
+    tpark_destroy(&p);
+}
+
+#if TPARK_BACKEND_FUTEX
+TEST(spin, learns_from_the_sleep_that_follows_it_elsewhere)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    bool token = false;
+    for (int i = 0; i < ENOUGH; i++) {
+        parker = p;
+        tick_ns = 200;
+        fake_clock_ns = 1000000000 * (uint64_t)(i + 1);
+        due_ns = fake_clock_ns + 5000;
+        is_given = false;
+        story = soon;
+        story.wake = wake;
+        system_calls = 0;
+        fake_cpu = 0;
+        on_clock = give_when_due;
+        before_syscall = NULL;
+        token = tpark_spin(p, NULL);
+        if (!token && tpark_arm(p)) {
+            before_syscall = NULL;
+            on_clock = NULL;
+            fake_clock_ns = due_ns;
+            fake_cpu = 1;
+            CHECK(tpark_unpark(p) == TPARK_PARKED);
+            fake_cpu = 0;
+            fake_clock_ns += 20000;
+            CHECK(tpark_disarm(p));
+        }
+        real_time();
+        fake_cpu = -1;
+    }
+    CHECK(token);
+}
+#endif
 
 /* -------------------------------------------------------------------------- precise deadlines --
  */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
@@ -19,6 +20,7 @@ void (*before_clock)(void);
 atomic_uint clocks_read;
 void (*on_clock)(void);
 uint64_t fake_clock_ns;
+uint64_t fake_cpu_ns;
 int fake_cpu = -1;
 int fake_cpus;
 
@@ -38,8 +40,8 @@ int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __real_sched_getcpu(void);
 int __wrap_sched_getcpu(void);
-long __real_sysconf(int name);
-long __wrap_sysconf(int name);
+int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *cpus);
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *cpus);
 
 void *__wrap_aligned_alloc(size_t alignment, size_t size)
 {
@@ -98,6 +100,11 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
     if (before_clock)
         before_clock();
     clocks_read |= 1u << clock;
+    if (clock == CLOCK_THREAD_CPUTIME_ID && fake_cpu_ns) {
+        *t = (struct timespec){.tv_sec = (time_t)(fake_cpu_ns / 1000000000),
+                               .tv_nsec = (long)(fake_cpu_ns % 1000000000)};
+        return 0;
+    }
     if (clock != CLOCK_MONOTONIC || fake_clock_ns == 0)
         return __real_clock_gettime(clock, t);
     if (on_clock)
@@ -119,8 +126,13 @@ int __wrap_sched_getcpu(void)
 __attribute__((disable_sanitizer_instrumentation))
 #endif
 #endif
-long __wrap_sysconf(int name)
+int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *cpus)
 {
     errno = SPOILT_ERRNO;
-    return name == _SC_NPROCESSORS_ONLN && fake_cpus ? fake_cpus : __real_sysconf(name);
+    if (fake_cpus == 0)
+        return __real_sched_getaffinity(pid, size, cpus);
+    CPU_ZERO_S(size, cpus);
+    for (int i = 0; i < fake_cpus; i++)
+        CPU_SET_S((size_t)i, size, cpus);
+    return 0;
 }

@@ -38,10 +38,13 @@ extern atomic_uint clocks_read;
 extern uint64_t fake_clock_ns;
 extern void (*on_clock)(void);
 
+/* What the thread's CPU time reads, unless 0. */
+extern uint64_t fake_cpu_ns;
+
 /* The CPU on which the library runs, unless -1. */
 extern int fake_cpu;
 
-/* How many CPUs are online, unless 0. */
+/* How many CPUs the thread may use, unless 0. */
 extern int fake_cpus;
 
 #endif

@@ -41,7 +41,7 @@ enum {
     MAX_STEPS = 400, /* a longer execution counts as a busy loop */
     MAX_LINES = MAX_STEPS + 1,
     STACK_SIZE = 64 * 1024,
-    MAX_TLS = 256,
+    MAX_TLS = 2048,
     ERRNO_BASE = 1000, /* each thread's errno: no call may change it */
 };
 
