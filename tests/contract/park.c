@@ -153,6 +153,15 @@ TEST(arm, makes_the_next_unpark_owe_a_wake)
     CHECK(state_of(&p) == TPARK_EMPTY);
 }
 
+TEST(arm, writes_no_mark_that_is_for_shared_parkers)
+{
+    struct tpark p = TPARK_INIT;
+    CHECK(tpark_arm(&p));
+    CHECK(p.armed == 0);
+    CHECK(!tpark_disarm(&p));
+    tpark_destroy(&p);
+}
+
 TEST(arm, consumes_a_token_that_is_there)
 {
     struct tpark p = TPARK_INIT;

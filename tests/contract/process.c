@@ -124,7 +124,8 @@ static void write_word(struct tpark *p, uint32_t word)
 
 TEST(shared, parkers_take_whatever_a_peer_writes_into_the_word_for_a_token)
 {
-    static const uint32_t words[] = {3, 4, 0x40000001, 0x80000000, UINT32_MAX, TPARK_PARKED};
+    static const uint32_t words[] = {3,          4,          0x10000,     0x40000001,
+                                     0x80000000, UINT32_MAX, TPARK_PARKED};
     const struct timespec past = {0};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         /* Also if it takes away the flag. */
@@ -140,8 +141,13 @@ TEST(shared, parkers_take_whatever_a_peer_writes_into_the_word_for_a_token)
             CHECK(tpark_try_park(p));
             write_word(p, words[i]);
             CHECK(!tpark_arm(p));
+            CHECK(state_of(p) == TPARK_EMPTY);
             write_word(p, words[i]);
-            tpark_unpark(p);
+            CHECK(tpark_unpark(p) == TPARK_PARKED); /* for all that it knows */
+            CHECK(tpark_try_park(p));
+            write_word(p, words[i]);
+            const struct tpark_owed owed = tpark_notify(p);
+            CHECK(owed.replaced == TPARK_PARKED && owed.wake);
             CHECK(tpark_try_park(p));
             CHECK(tpark_park_until(p, &past) == ETIMEDOUT);
             CHECK(tpark_arm(p));
