@@ -31,6 +31,7 @@ enum contestant_traits {
     HAS_POLICY = 1u << 11,  /* its users choose whether it spins, or it chooses by itself */
     NAPS = 1u << 12,        /* sleeps for 10 ms at a time where the waker is slow */
     BETWEEN_PROCESSES = 1u << 13, /* lies in memory that owner and waker share */
+    BLOCKS_ON = 1u << 14,         /* a park is a block_on, of a future that an unpark wakes */
 };
 
 /* A contestant that can be built a second time, for an owner and a waker in two processes. */

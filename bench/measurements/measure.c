@@ -5,7 +5,7 @@
 
 bool fits_any(const struct contestant *contestant, const struct section *section)
 {
-    return !(contestant->traits & (WORKER | TIMES_OUT)) &&
+    return !(contestant->traits & (WORKER | TIMES_OUT | BLOCKS_ON)) &&
            !(contestant->traits & BETWEEN_PROCESSES) == !section->between_processes;
 }
 
@@ -24,4 +24,9 @@ bool fits_spinning(const struct contestant *contestant, const struct section *se
     const bool may_spin = contestant->traits & (SPINS_FIRST | HAS_POLICY);
     return fits_sleeping(contestant, section) && !(contestant->traits & NAPS) &&
            (may_spin || strcmp(contestant->name, section->limit) == 0);
+}
+
+bool fits_block_on(const struct contestant *contestant, const struct section *section)
+{
+    return contestant->traits & BLOCKS_ON || strcmp(contestant->name, section->limit) == 0;
 }

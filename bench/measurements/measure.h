@@ -13,5 +13,6 @@ bool fits_waiting(const struct contestant *contestant, const struct section *sec
 bool fits_sleeping(const struct contestant *contestant, const struct section *section);
 /* Those that sleep at once do as the limit does, so it stands for them. */
 bool fits_spinning(const struct contestant *contestant, const struct section *section);
+bool fits_block_on(const struct contestant *contestant, const struct section *section);
 
 #endif

@@ -20,6 +20,16 @@ static const struct section sections[] = {
      .min_n = 16384,
      .fits = fits_any,
      .run = run},
+    {.key = "block-on",
+     .title = "block_on of a future that is ready",
+     .columns = ns_per_call,
+     .limit = "raw-locked",
+     .cpus = 1,
+     .ms = 8,
+     .min_n = 16384,
+     .only_full = true,
+     .fits = fits_block_on,
+     .run = run},
 };
 
 extern const struct measurement measure_pair;

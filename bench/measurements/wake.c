@@ -139,6 +139,16 @@ static const struct section sections[] = {
      .between_processes = true,
      .fits = fits,
      .run = run},
+    {.key = "block-on",
+     .title = "block_on of a future that another core wakes, when the thread sleeps",
+     .columns = columns,
+     .limit = "raw-futex",
+     .parameter = 0,
+     .cpus = 2,
+     .ms = 25,
+     .only_full = true,
+     .fits = fits_block_on,
+     .run = run},
 };
 
 extern const struct measurement measure_wake;

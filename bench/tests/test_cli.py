@@ -68,7 +68,8 @@ class Bench(unittest.TestCase):
         self.assertEqual(result.returncode, 0)
         for name in ('tpark-futex', 'tpark-pthread', 'raw-futex', 'spin', 'sem', 'mutex-cond',
                      'eventfd', 'urcu-futex', 'urcu-call-rcu', 'rust-park', 'cxx-semaphore',
-                     'cxx-atomic-wait', 'nsync', 'ck-ec'):
+                     'cxx-atomic-wait', 'nsync', 'ck-ec', 'parking', 'crossbeam', 'tpark-block-on',
+                     'tokio-block-on'):
             self.assertIn(f'  {name} ', result.stdout)
         for letter in 'ABCDEFGHIJ':
             self.assertIn(f'\n  {letter}  ', result.stdout)
