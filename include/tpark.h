@@ -350,6 +350,8 @@ TPARK_API TPARK_MUST_USE bool tpark_spin(struct tpark *p, const struct timespec 
  * Wait with FUTEX_PRIVATE_FLAG if, and only if, the parker has no TPARK_SHARED. At most one wait
  * may be queued on the word: cancel and reap a stale one (in a ring) before the next tpark_arm(),
  * park or free, or it takes the wake that the next sleep needs. Never write to the word.
+ * Through io_uring, use TPARK_SHARED, or start a thread first: the kernel loses a private wait
+ * that was queued there while the process had a single thread, once there is a second one.
  *
  * Returns    The address of the word, as long as the parker lives.
  * Context    Any thread. Async-signal-safe.
@@ -379,12 +381,15 @@ enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
  *            passed, and no token was consumed. EINVAL: not a time, or not a set.
  * Units      As tpark_park_until(). A deadline that has passed looks for tokens and never sleeps.
  * Errors     EINVAL if tv_nsec is not in 0..999999999, count not in 1..TPARK_ANY_MAX, or a
- *            reserved byte not 0: looked at first; tokens and has_token stay as they are. Aborts as
- * tpark_arm() does, also if a parker is there twice, and the call sleeps. Ordering   For each token
- * that was consumed, acquire. Context    The owner of all the parkers. Not async-signal-safe. Where
- * the kernel has no futex_waitv(2) (before Linux 5.16), or a sandbox forbids it, a token is not
- * lost but may be found late, by as long as the call had slept, and at most by 10 ms; the first
- * parker's is found at once.
+ *            reserved byte not 0: looked at first; tokens and has_token stay as they are. Aborts
+ *            as tpark_arm() does, also if a parker is there twice, and the call sleeps.
+ * Ordering   For each token that was consumed, acquire.
+ * Context    The owner of all the parkers. Not async-signal-safe. With the pthread backend, where
+ *            the kernel has no futex_waitv(2) (before Linux 5.16), and in a thread under a seccomp
+ *            filter, one of several parkers' tokens may be found late if it comes from another
+ *            process, or another copy of the library in this one: by as long as the call had slept,
+ *            and at most by 10 ms if the set has a parker with TPARK_SHARED, else by 1 s. So may
+ *            any while more than 64 threads (32 on 32-bit machines) sleep in this call: by 10 ms.
  */
 TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
     TPARK_NONNULL(1);

@@ -2,7 +2,8 @@
 /*
  * Parks on several parkers at once. There is no new protocol here, and no write to a state word:
  * each parker goes through tpark_try_park(), or tpark_arm() and tpark_disarm(), and between the two
- * the thread sleeps in futex_waitv(2) on all the words.
+ * the thread sleeps in futex_waitv(2) on all the words. Where it finds that it cannot, it disarms
+ * them, and once more arms them, listed at a desk (desk.h), and sleeps there.
  *
  * No token is lost. Each call that may consume one (try, an arm that fails, disarm) says so, and
  * what it says goes into has_token and nowhere else; the result is read from there. Every parker
@@ -19,10 +20,6 @@
  *
  * No stray wake ends it: like the protocol, it trusts no return value of the kernel, and looks at
  * the words and at the clock.
- *
- * Without futex_waitv(2) one thread cannot wait on two words. Then it sleeps on the first word, and
- * looks at the others at intervals that double from FIRST_NS to LAST_NS: a token is found no later
- * than the sleep has lasted already, and an idle thread makes a hundred looks a second.
  */
 #include "config.h"
 
@@ -31,8 +28,14 @@
 
 #include "backend.h"
 #include "deadline.h"
+#include "desk.h"
 
-enum { FIRST_NS = 50000, LAST_NS = 10000000 };
+/*
+ * At a desk nobody tells of an unpark by another process, or by another copy of the library. Such a
+ * token is looked for at intervals that double from FIRST_NS to LAST_NS, so that it is found no
+ * later than the sleep has lasted already; if all parkers are private, every PRIVATE_NS.
+ */
+enum { FIRST_NS = 50000, LAST_NS = 10000000, PRIVATE_NS = 1000000000 };
 
 static bool is_any_token(const struct tpark_any *set, size_t count)
 {
@@ -77,31 +80,70 @@ static bool are_all_parked(const struct tpark_any *set, size_t count)
     return true;
 }
 
-/* Sleeps on one of them, at most for so long. */
-static void wait_for_first(struct tpark *p, long ns, const struct timespec *deadline)
+static bool is_over(const struct tpark_any *set, size_t count, const struct timespec *deadline)
 {
-    struct timespec next = tpark_now();
-    next.tv_nsec += ns;
-    if (next.tv_nsec >= TPARK_NS_PER_S) {
-        next.tv_nsec -= TPARK_NS_PER_S;
-        next.tv_sec++;
-    }
-    tpark_backend_wait(p, deadline && tpark_is_before(deadline, &next) ? deadline : &next);
+    return !are_all_parked(set, count) || (deadline && tpark_has_passed(deadline));
 }
 
-/* All are armed. Returns when one has a token, or time is up. */
-static void sleep_until_any(const struct tpark_any *set, size_t count,
-                            const struct timespec *deadline)
+/* All are armed. Returns when it is over; or false, if no thread can sleep on all of them here. */
+static bool sleep_on_all(const struct tpark_any *set, size_t count, const struct timespec *deadline)
 {
-    long interval = FIRST_NS;
-    while (are_all_parked(set, count) && !(deadline && tpark_has_passed(deadline))) {
-        if (count == 1) {
+    while (!is_over(set, count, deadline)) {
+        if (count == 1)
             tpark_backend_wait(set[0].parker, deadline);
-        } else if (!tpark_backend_wait_any(set, count, deadline)) {
-            wait_for_first(set[0].parker, interval, deadline);
-            interval = interval < LAST_NS / 2 ? interval * 2 : LAST_NS;
-        }
+        else if (!tpark_backend_wait_any(set, count, deadline))
+            return false;
     }
+    return true;
+}
+
+static bool is_any_shared(const struct tpark_any *set, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (set[i].parker->flags & TPARK_SHARED)
+            return true;
+    return false;
+}
+
+/* Adds what is at most a second. */
+static struct timespec later(struct timespec t, long ns)
+{
+    t.tv_nsec += ns;
+    if (t.tv_nsec >= TPARK_NS_PER_S) {
+        t.tv_nsec -= TPARK_NS_PER_S;
+        t.tv_sec++;
+    }
+    return t;
+}
+
+/* All are armed. Returns when it is over. Without a desk the first parker is the bell. */
+static void sleep_at(struct tpark_desk *desk, const struct tpark_any *set, size_t count,
+                     const struct timespec *deadline)
+{
+    const bool rings_for_all = desk && !is_any_shared(set, count);
+    long interval = rings_for_all ? PRIVATE_NS : FIRST_NS;
+    while (!is_over(set, count, deadline)) {
+        const struct timespec next = later(tpark_now(), interval);
+        const struct timespec *until =
+            deadline && tpark_is_before(deadline, &next) ? deadline : &next;
+        if (desk)
+            tpark_park_until(tpark_desk_bell(desk), until);
+        else
+            tpark_backend_wait(set[0].parker, until);
+        if (interval < LAST_NS)
+            interval = interval < LAST_NS / 2 ? interval * 2 : LAST_NS;
+    }
+}
+
+/* Where sleep_on_all() cannot: no token has been found yet, and none is armed. */
+static void park_at_desk(struct tpark_any *set, size_t count, const struct timespec *deadline)
+{
+    struct tpark_desk *const desk = tpark_desk_take(set, count);
+    const size_t armed = arm_all(set, count);
+    if (armed == count)
+        sleep_at(desk, set, count, deadline);
+    disarm_all(set, armed);
+    tpark_desk_leave(desk);
 }
 
 static bool is_valid_set(const struct tpark_any *set, size_t count)
@@ -126,9 +168,10 @@ int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *d
         return ETIMEDOUT;
     const int saved_errno = errno;
     const size_t armed = arm_all(set, count);
-    if (armed == count)
-        sleep_until_any(set, count, deadline);
+    const bool has_slept = armed < count || sleep_on_all(set, count, deadline);
     disarm_all(set, armed);
+    if (!has_slept && !is_any_token(set, count))
+        park_at_desk(set, count, deadline);
     errno = saved_errno;
     return is_any_token(set, count) ? 0 : ETIMEDOUT;
 }

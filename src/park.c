@@ -67,6 +67,7 @@
 #include "annotate.h"
 #include "backend.h"
 #include "deadline.h"
+#include "desk.h"
 #include "misuse.h"
 #include "policy.h"
 #include "precise.h"
@@ -347,6 +348,7 @@ void tpark_wake_owner(struct tpark_owed owed)
     tpark_policy_leave_note(owed.parker, owed.wake);
     tpark_probe_wake(owed.parker);
     tpark_backend_wake(owed.parker, owed.wake & TPARK_SHARED);
+    tpark_desk_ring(owed.parker);
     errno = saved_errno;
 }
 

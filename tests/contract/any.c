@@ -1,13 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* One thread that parks on several parkers at once. */
-#include "support.h"
-
-#if !TPARK_HAS_FUTEX_WORD
-TEST(park_any, is_there_with_the_futex_backend_alone)
-{
-    SKIP("there is none");
-}
-#else
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/futex.h>
@@ -20,6 +12,7 @@ TEST(park_any, is_there_with_the_futex_backend_alone)
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "support.h"
 #include "wrap.h"
 
 #ifndef SYS_futex_waitv /* musl 1.2.3 */
@@ -126,6 +119,7 @@ TEST(park_any, reports_every_token_that_was_given_before_its_wake)
 {
     struct family family;
     make(&family, 3);
+    CHECK(tpark_init(&family.p[1], 0) == 0); /* a shared one may be looked at in between */
     struct task owner;
     start(&owner, park_any, &family);
     wait_until_all_parked(&owner, &family);
@@ -370,6 +364,51 @@ TEST(park_any, neither_loses_nor_invents_a_token)
     check_counts();
 }
 
+/* More owners than there are desks: the last ones have to look for their tokens. */
+TEST(park_any, works_in_any_number_of_threads)
+{
+    enum { THREADS = 80 };
+    static struct family families[THREADS];
+    static struct task owners[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        make(&families[i], 3);
+        start(&owners[i], park_any, &families[i]);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        wait_until_all_parked(&owners[i], &families[i]);
+        CHECK(tpark_unpark(&families[i].p[i % 3]) == TPARK_PARKED);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        join(&owners[i]);
+        CHECK(families[i].result == 0);
+        check_only_token_is_of(&families[i], (size_t)i % 3);
+    }
+}
+
+/* No parker is process-shared, so that nobody looks for tokens but when told. */
+static void check_is_told_of_private_tokens(void)
+{
+    struct family family;
+    make(&family, 3);
+    CHECK(tpark_init(&family.p[1], 0) == 0);
+    for (size_t i = 0; i < family.count; i++) {
+        struct task owner;
+        start(&owner, park_any, &family);
+        wait_until_all_parked(&owner, &family);
+        const uint64_t before = monotonic_ns();
+        CHECK(tpark_unpark(&family.p[i]) == TPARK_PARKED);
+        join(&owner);
+        CHECK(monotonic_ns() - before < 500 * MS);
+        check_only_token_is_of(&family, i);
+    }
+}
+
+TEST(park_any, of_private_parkers_is_woken_at_once)
+{
+    check_is_told_of_private_tokens();
+}
+
+#if TPARK_BACKEND_FUTEX
 /* A filter that kills or refuses whatever is newer than futex(2), upon the process and for good. */
 static void forbid_newer_calls(unsigned action)
 {
@@ -394,6 +433,7 @@ static void check_all_under_filter(unsigned action)
     CHECK(tpark_park_any(family.set, 3, &deadline) == ETIMEDOUT);
     check_all_empty(&family);
     check_is_woken_by_each(3);
+    check_is_told_of_private_tokens();
     check_counts();
 }
 

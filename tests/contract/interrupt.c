@@ -105,23 +105,19 @@ TEST(signals, does_not_end_a_timed_park)
  * ThreadSanitizer runs a handler when the thread comes back from the kernel, which it does not if
  * the kernel restarts the call (llvm/llvm-project issue 83844).
  */
-static const char delayed[] = "ThreadSanitizer delays the handler until the park is over";
-
+#if !UNDER_TSAN
 TEST(signals, with_restart_does_not_end_a_park)
 {
-    if (UNDER_TSAN)
-        SKIP(delayed);
     handle(SIGUSR1, count, SA_RESTART);
     check_goes_back_to_sleep(poke_with_signal, false);
 }
 
 TEST(signals, with_restart_does_not_end_a_timed_park)
 {
-    if (UNDER_TSAN)
-        SKIP(delayed);
     handle(SIGUSR1, count, SA_RESTART);
     check_goes_back_to_sleep(poke_with_signal, true);
 }
+#endif
 
 /* Pokes until the park is over: if each began the timeout anew, it would never be. */
 static void check_deadline_holds(void (*poke)(pthread_t, struct parked *))
@@ -178,11 +174,9 @@ static void unpark_in_handler(int signal_number)
     (void)signal_number;
     tpark_unpark(unparked_by_handler);
 }
-#endif
 
 TEST(signals, handlers_may_unpark_the_parked_thread_that_they_interrupt)
 {
-#if TPARK_BACKEND_FUTEX
     static const int flags[] = {0, SA_RESTART};
     for (int i = 0; i < (UNDER_TSAN ? 1 : 2); i++) {
         struct parked parked = {.p = TPARK_INIT};
@@ -195,14 +189,10 @@ TEST(signals, handlers_may_unpark_the_parked_thread_that_they_interrupt)
         join(&owner);
         CHECK(state_of(&parked.p) == TPARK_EMPTY);
     }
-#else
-    SKIP("unpark takes a mutex");
-#endif
 }
 
 TEST(signals, handlers_may_unpark_another_thread)
 {
-#if TPARK_BACKEND_FUTEX
     struct parked parked = {.p = TPARK_INIT};
     unparked_by_handler = &parked.p;
     handle(SIGUSR1, unpark_in_handler, 0);
@@ -211,10 +201,8 @@ TEST(signals, handlers_may_unpark_another_thread)
     wait_until_parked(&owner, &parked.p);
     CHECK(pthread_kill(pthread_self(), SIGUSR1) == 0);
     join(&owner);
-#else
-    SKIP("unpark takes a mutex");
-#endif
 }
+#endif
 
 static void notify_in_handler(int signal_number)
 {

@@ -167,13 +167,13 @@ static void park_when_corrupt(void)
 
 static void unpark_when_corrupt(void)
 {
-    set_state(UINT32_MAX);
+    set_state(0x10000);
     tpark_unpark(&p);
 }
 
 static void notify_when_corrupt(void)
 {
-    set_state(3);
+    set_state(UINT32_MAX);
     (void)!tpark_notify(&p).wake;
 }
 

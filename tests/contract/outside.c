@@ -71,9 +71,9 @@ TEST(parker, allocates_nothing)
 }
 
 /* Where no signal handler could take one: a lock, or memory. */
+#if TPARK_BACKEND_FUTEX
 TEST(unpark, of_a_sleeper_takes_no_lock_and_no_memory)
 {
-#if TPARK_BACKEND_FUTEX
     struct tpark p;
     CHECK(tpark_init(&p, TPARK_SPIN_ADAPTIVE) == 0); /* the policy whose unpark does most */
     CHECK(tpark_arm(&p));
@@ -85,10 +85,8 @@ TEST(unpark, of_a_sleeper_takes_no_lock_and_no_memory)
     CHECK(allocations + other_allocations + locks == before);
     CHECK(tpark_disarm(&p));
     tpark_destroy(&p);
-#else
-    SKIP("the pthread backend does not promise it");
-#endif
 }
+#endif
 
 /* But for the CPU time of a sleep, from which the adaptive policy learns. */
 TEST(the_clock, of_deadlines_is_the_monotonic_one)
@@ -124,24 +122,18 @@ static void consume_and_unmap(long number)
     CHECK(tpark_disarm(page));
     CHECK(munmap(page, page_size) == 0);
 }
-#endif
 
 TEST(unpark, touches_nothing_of_a_private_futex_parker_after_its_exchange)
 {
-#if TPARK_BACKEND_FUTEX
     page = map_parker();
     CHECK(tpark_arm(page));
     before_syscall = consume_and_unmap;
     CHECK(tpark_unpark(page) == TPARK_PARKED);
     CHECK(before_syscall == NULL); /* the wake was issued, after the memory had gone */
-#else
-    SKIP("the pthread backend does not promise it");
-#endif
 }
 
 TEST(wake_owner, touches_nothing_of_a_private_futex_parker)
 {
-#if TPARK_BACKEND_FUTEX
     struct tpark *p = map_parker();
     CHECK(tpark_arm(p));
     const struct tpark_owed owed = tpark_notify(p);
@@ -155,14 +147,12 @@ TEST(wake_owner, touches_nothing_of_a_private_futex_parker)
     CHECK(mincore(p, page_size, &is_resident) == 0 && !(is_resident & 1));
     CHECK(munmap(p, page_size) == 0);
     tpark_wake_owner(owed);
-#else
-    SKIP("the pthread backend does not promise it");
-#endif
 }
+#endif
 
+#if TPARK_HAS_FUTEX_WORD
 TEST(futex_word, is_the_state_word)
 {
-#if TPARK_HAS_FUTEX_WORD
     struct tpark p = TPARK_INIT;
     uint32_t *word = tpark_futex_word(&p);
     CHECK(__atomic_load_n(word, __ATOMIC_RELAXED) == TPARK_EMPTY);
@@ -171,12 +161,8 @@ TEST(futex_word, is_the_state_word)
     CHECK(tpark_notify(&p).replaced == TPARK_PARKED);
     CHECK(__atomic_load_n(word, __ATOMIC_RELAXED) == TPARK_NOTIFIED);
     CHECK(tpark_disarm(&p));
-#else
-    SKIP("there is none");
-#endif
 }
 
-#if TPARK_HAS_FUTEX_WORD
 static void wait_on_word(void *argument)
 {
     struct tpark *p = argument;
@@ -187,11 +173,9 @@ static void wait_on_word(void *argument)
                 TPARK_PARKED, NULL);
     CHECK(tpark_disarm(p));
 }
-#endif
 
 TEST(futex_word, may_be_waited_on_by_the_owner_that_armed)
 {
-#if TPARK_HAS_FUTEX_WORD
     struct tpark kinds[] = {TPARK_INIT, TPARK_INIT_FLAGS(TPARK_SHARED)};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         struct tpark *p = &kinds[i];
@@ -209,7 +193,5 @@ TEST(futex_word, may_be_waited_on_by_the_owner_that_armed)
             join(&owner);
         }
     }
-#else
-    SKIP("there is none");
-#endif
 }
+#endif

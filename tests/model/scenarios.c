@@ -11,7 +11,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "tpark.h"
+#include "tpark_idle.h"
 
 enum { UNPARKERS = 3, TIMEOUT_NS = 5000, NS_PER_S = 1000000000 };
 
@@ -1146,6 +1146,201 @@ static void skip_with_fence(void)
         tpark_unpark(p);
 }
 
+/* ------------------------------------------------------------------------------ who to wake -- */
+
+enum { OWNERS = 2 };
+
+/* Tasks are counted by relaxed atomics: no queue promises less. */
+static _Atomic int tasks;
+static struct tpark_idle idle;
+static struct tpark_idler idlers[OWNERS];
+static size_t chosen[OWNERS]; /* how often each owner was */
+static size_t woken[OWNERS];  /* what each producer was told */
+static int task_message;
+
+static void start_idle(void)
+{
+    idle = (struct tpark_idle)TPARK_IDLE_INIT;
+    for (int i = 0; i < OWNERS; i++)
+        idlers[i].parker = new_parker(0);
+}
+
+static bool is_task(void)
+{
+    return atomic_load_explicit(&tasks, memory_order_relaxed) > 0;
+}
+
+static void add_task(void)
+{
+    atomic_fetch_add_explicit(&tasks, 1, memory_order_relaxed);
+}
+
+static bool take_task(void)
+{
+    int seen = atomic_load_explicit(&tasks, memory_order_relaxed);
+    while (seen > 0 && !atomic_compare_exchange_strong_explicit(
+                           &tasks, &seen, seen - 1, memory_order_relaxed, memory_order_relaxed))
+        ;
+    return seen > 0;
+}
+
+/* Idle once, unless there is a task. */
+static void idle_for_task(int i)
+{
+    tpark_idle_prepare(&idle, &idlers[i]);
+    if (is_task()) {
+        chosen[i] += !tpark_idle_cancel(&idle, &idlers[i]);
+    } else {
+        CHECK(tpark_idle_commit(&idle, &idlers[i], NULL) == 0);
+        chosen[i]++;
+        CHECK(is_task());
+    }
+}
+
+static void idle_0(void)
+{
+    idle_for_task(0);
+}
+
+static void start_idle_one(void)
+{
+    start_idle();
+    tpark_idle_prepare(&idle, &idlers[0]);
+}
+
+/* The second one to go idle is chosen first. */
+static void start_idle_both(void)
+{
+    start_idle_one();
+    tpark_idle_prepare(&idle, &idlers[1]);
+}
+
+static void commit_0(void)
+{
+    CHECK(tpark_idle_commit(&idle, &idlers[0], NULL) == 0);
+    CHECK(is_task());
+    chosen[0]++;
+}
+
+static void cancel_1(void)
+{
+    chosen[1] += !tpark_idle_cancel(&idle, &idlers[1]);
+}
+
+/* The owner is in the set, and works until it has done two tasks. */
+static void work(void)
+{
+    for (int done = 0;;) {
+        if (is_task())
+            chosen[0] += !tpark_idle_cancel(&idle, &idlers[0]);
+        else
+            chosen[0] += tpark_idle_commit(&idle, &idlers[0], NULL) == 0;
+        while (take_task())
+            done++;
+        if (done == 2)
+            return;
+        tpark_idle_prepare(&idle, &idlers[0]);
+    }
+}
+
+static void push_0(void)
+{
+    add_task();
+    woken[0] = tpark_idle_wake(&idle, 1);
+}
+
+static void push_1(void)
+{
+    add_task();
+    woken[1] = tpark_idle_wake(&idle, 1);
+}
+
+static void push_for_all(void)
+{
+    add_task();
+    woken[0] = tpark_idle_wake(&idle, SIZE_MAX);
+}
+
+static void idle_until(void)
+{
+    const struct timespec deadline = deadline_of_timeout();
+    tpark_idle_prepare(&idle, &idlers[0]);
+    const int result = tpark_idle_commit(&idle, &idlers[0], &deadline);
+    CHECK(result == 0 || result == ETIMEDOUT);
+    chosen[0] = result == 0;
+    if (result == ETIMEDOUT)
+        check_time_is_up(&deadline);
+    else
+        CHECK(is_task());
+}
+
+/* Is unparked by its address too, which chooses nobody, and enters the set again. */
+static void idle_for_either(void)
+{
+    tpark_idle_prepare(&idle, &idlers[0]);
+    const int result = tpark_idle_commit(&idle, &idlers[0], NULL);
+    CHECK(result == 0 || result == EAGAIN);
+    chosen[0] = result == 0;
+    tpark_idle_prepare(&idle, &idlers[0]);
+    chosen[0] += !tpark_idle_cancel(&idle, &idlers[0]);
+}
+
+static void unpark_idle(void)
+{
+    tpark_unpark(idlers[0].parker);
+}
+
+static void message_and_wake(void)
+{
+    task_message = 1;
+    add_task();
+    woken[0] = tpark_idle_wake(&idle, 1);
+}
+
+/* Who was chosen may end the life of its parker, and of its place, with the futex backend. */
+static void idle_and_free(void)
+{
+    tpark_idle_prepare(&idle, &idlers[0]);
+    if (!is_task()) {
+        CHECK(tpark_idle_commit(&idle, &idlers[0], NULL) == 0);
+        chosen[0] = 1;
+        CHECK(task_message == 1);
+    } else {
+        chosen[0] = !tpark_idle_cancel(&idle, &idlers[0]);
+    }
+#if TPARK_BACKEND_FUTEX
+    delete (idlers[0].parker);
+    idlers[0].parker = NULL;
+#endif
+}
+
+static void free_idle(void)
+{
+    for (int i = 0; i < OWNERS; i++)
+        if (idlers[i].parker)
+            delete (idlers[i].parker);
+    tpark_idle_destroy(&idle);
+}
+
+/* Each wake that was counted chose an owner once, and no token is left. */
+static void settle_idle(void)
+{
+    size_t balance = 0;
+    for (int i = 0; i < OWNERS; i++) {
+        balance += woken[i] - chosen[i];
+        CHECK(!tpark_try_park(idlers[i].parker));
+    }
+    CHECK(balance == 0);
+    free_idle();
+}
+
+/* Of the two tokens one may be left. */
+static void settle_either(void)
+{
+    CHECK(chosen[0] == woken[0]);
+    free_idle();
+}
+
 /* ------------------------------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -1294,5 +1489,13 @@ const struct scenario scenarios[] = {
      {current_park_at_the_end, unpark_current}},
     {"current-late", UNTIMED, 1, 1, NULL, NULL, {current_try_at_the_very_end}},
     {"fence-and-skip", UNTIMED, 2, 4, start_one, free_rest, {wait_with_fence, skip_with_fence}},
+
+    {"idle-1", UNTIMED, 2, 3, start_idle, settle_idle, {idle_0, push_0}},
+    {"idle-free", UNTIMED, 2, 3, start_idle, free_idle, {idle_and_free, message_and_wake}},
+    {"idle-until", TIMED, 1, 2, start_idle, settle_idle, {idle_until, push_0}},
+    {"idle-all", UNTIMED, 1, 2, start_idle_both, settle_idle, {commit_0, cancel_1, push_for_all}},
+    {"idle-either", UNTIMED, 1, 2, start_idle, settle_either,
+     {idle_for_either, push_0, unpark_idle}},
+    {"idle-two-tasks", UNTIMED, 0, 0, start_idle_one, settle_idle, {work, push_0, push_1}},
     {0},
 };

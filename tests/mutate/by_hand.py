@@ -9,8 +9,10 @@ TAKE = 'atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_
 WAIT = '''        tpark_backend_wait(p, alarm);
         token = consume(p, TPARK_PARKED, function);
 '''
-FIRST = 'tpark_spin_first(&spin, p, deadline) && consume(p, TPARK_EMPTY, function);'
-LAST = 'tpark_spin_last(p, deadline) && consume(p, TPARK_EMPTY, function);'
+SPIN = '''            if (consume(p, TPARK_EMPTY, function))
+                return true;
+            tpark_relax();
+'''
 PAST = '''    if (consume(p, TPARK_EMPTY, __func__))
         return 0;
     if (deadline && tpark_has_passed(deadline))
@@ -48,10 +50,11 @@ MUTANTS = {
                               ' memory_order_relaxed : memory_order_acquire')),
         (CAS_T, CAS_T.replace('memory_order_acquire', 'without_token == TPARK_PARKED ?'
                               ' memory_order_relaxed : memory_order_acquire')),
-        (FIRST, FIRST.replace('consume(p, TPARK_EMPTY, function)', 'true')),
-        (FIRST, FIRST.replace('consume(p, TPARK_EMPTY, function)',
-                              f'({store("EMPTY", "relaxed")}, true)')),
-        (LAST, LAST.replace('consume(p, TPARK_EMPTY, function)', 'true')),
+        (SPIN, SPIN.replace('consume(p, TPARK_EMPTY, function)',
+                            f'{load("acquire")} == TPARK_NOTIFIED')),
+        (SPIN, SPIN.replace('consume(p, TPARK_EMPTY, function)',
+                            f'{load("acquire")} == TPARK_NOTIFIED &&\n'
+                            f'                ({store("EMPTY", "relaxed")}, true)')),
         # C and D
         (TAKE, f'{load("acquire")};\n    {store("EMPTY", "relaxed")};'),
         (TAKE, f'{load("acquire")};'),
