@@ -79,6 +79,9 @@
  *   TPARK_LAYOUT             a uint32_t: two programs may share a parker if it is the same in both.
  *                            Keep it beside the parker, and compare. With the futex backend it is
  *                            the same for 32-bit and 64-bit programs.
+ *
+ * A program that defines TPARK_HANDLES_ONLY sees no layout, but handles, wakers and the current
+ * thread's parker. Linked with the library tpark-handles, it runs on either backend's.
  */
 #include "tpark_backend.h"
 
@@ -116,6 +119,13 @@ enum tpark_state {
     TPARK_EMPTY = 0,    /* no token */
     TPARK_PARKED = 1,   /* no token, and the owner sleeps, or is about to */
     TPARK_NOTIFIED = 2, /* a token */
+};
+
+/* What tpark_notify() did, and the wake that it leaves to its caller, if any. */
+struct tpark_owed {
+    enum tpark_state replaced;
+    uint32_t wake; /* 0: nobody is to be woken; else tpark's */
+    struct tpark *parker;
 };
 
 /*
@@ -160,6 +170,8 @@ enum {
  * if it has not slept yet; with TPARK_SHARED, where it cannot know, it spins.
  */
 #define TPARK_SPIN_FIXED_US(us) (TPARK_CAST(unsigned, TPARK_SPIN_FIXED) | TPARK_AS_U16(us) << 16)
+
+#ifndef TPARK_HANDLES_ONLY
 
 /* A private parker without a token: struct tpark p = TPARK_INIT; */
 #define TPARK_INIT TPARK_INIT_FLAGS(0)
@@ -261,13 +273,6 @@ TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
 TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1);
 
 /* ------------------------------------------------------------------------------- the halves -- */
-
-/* What tpark_notify() did, and the wake that it leaves to its caller, if any. */
-struct tpark_owed {
-    enum tpark_state replaced;
-    uint32_t wake; /* 0: nobody is to be woken; else tpark's */
-    struct tpark *parker;
-};
 
 /*
  * The first half of tpark_unpark(): gives the token. For callers that want the system call out of
@@ -394,6 +399,8 @@ enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
 TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
     TPARK_NONNULL(1);
 
+#endif /* TPARK_HANDLES_ONLY */
+
 /* ------------------------------------------------------------------------------ the handles -- */
 
 struct tpark_thread;   /* the right to park: one per parker (Tokio: ParkThread) */
@@ -456,6 +463,7 @@ TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_thread_new_hooked(unsigned f
  */
 TPARK_API void tpark_thread_free(struct tpark_thread *t);
 
+#ifndef TPARK_HANDLES_ONLY
 /*
  * The parker inside, for what only struct tpark offers: tpark_try_park(), tpark_arm(),
  * tpark_futex_word(). tpark_unpark() on it passes by the wake hook.
@@ -464,6 +472,7 @@ TPARK_API void tpark_thread_free(struct tpark_thread *t);
  * Context    Any thread. Async-signal-safe.
  */
 TPARK_API struct tpark *tpark_thread_parker(struct tpark_thread *t) TPARK_NONNULL(1);
+#endif
 
 /*
  * A new unparker for this parker.

@@ -118,6 +118,7 @@ class deadline
 
 } /* namespace detail */
 
+#ifndef TPARK_HANDLES_ONLY
 class parker
 {
   public:
@@ -195,6 +196,7 @@ class parker
   private:
     ::tpark raw_ = TPARK_INIT;
 };
+#endif
 
 /* Of any kind, tpark's or an executor's own. */
 class waker
@@ -412,11 +414,13 @@ class owner
         return tpark_thread_park_until(raw_, detail::deadline(at).get()) == 0;
     }
 
+#ifndef TPARK_HANDLES_ONLY
     /* The parker inside, for try, arm and disarm; good until the owner ends. */
     ::tpark *native_handle() const noexcept
     {
         return tpark_thread_parker(raw_);
     }
+#endif
 
     tpark_thread *release() noexcept
     {

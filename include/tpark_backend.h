@@ -8,7 +8,8 @@
 #ifndef TPARK_BACKEND_H
 #define TPARK_BACKEND_H
 
-#if defined(TPARK_BACKEND_PTHREAD) || !defined(__linux__)
+#if defined(TPARK_HANDLES_ONLY)
+#elif defined(TPARK_BACKEND_PTHREAD) || !defined(__linux__)
 #include "tpark_pthread.h"
 #else
 #include "tpark_futex.h"

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,3 +72,60 @@ def files_below(directory):
 def libraries_below(directory):
     """Where shared libraries are, for LD_LIBRARY_PATH."""
     return ":".join(sorted({str(p.parent) for p in Path(directory).rglob("*.so*")}))
+
+
+class Install:
+    """One backend's library in a prefix, or with None the plain one."""
+
+    def __init__(self, prefix, backend):
+        self.prefix = prefix
+        self.backend = backend
+        self.name = f"tpark-{backend}" if backend else "tpark"
+
+    @classmethod
+    def make(cls, scratch, backend, library, source=ROOT, name=None):
+        name = name or f"{backend}-{library}"
+        prefix = scratch / name
+        build = scratch / f"build-{name}-{backend}"
+        setup(source, build, f"--prefix={prefix}", "--libdir=lib", "-Dtests=disabled",
+              f"-Ddefault_library={library}", f"-Dtpark_backend={backend}")
+        run("meson", "install", "-C", build, "--no-rebuild")
+        return cls(prefix, backend)
+
+    def library(self, suffix):
+        return self.prefix / "lib" / f"lib{self.name}.{suffix}"
+
+    def pkg_config(self, *arguments):
+        return run("pkg-config", *arguments, self.name,
+                   PKG_CONFIG_LIBDIR=str(self.prefix / "lib" / "pkgconfig"),
+                   # It leaves out directories that it takes for the compiler's own.
+                   PKG_CONFIG_ALLOW_SYSTEM_CFLAGS="1").strip()
+
+    def flags(self, *arguments):
+        return self.pkg_config(*arguments).split()
+
+    def build(self, compiler, source, is_static=False, fails=False):
+        """A program of one source; or what the compiler says, if it must fail."""
+        program = self.prefix / f"{source.stem}-{self.name}"
+        libraries = self.flags("--libs", *(["--static"] if is_static else []))
+        if is_static:
+            libraries = ["-Wl,-Bstatic", *libraries, "-Wl,-Bdynamic"]
+        output = run(*compiler, "-Wall", "-Wextra", "-Werror", "-pthread", source,
+                     *self.flags("--cflags"), "-o", program, *libraries, fails=fails)
+        return output if fails else program
+
+    def dynamic(self, path, tag):
+        return re.findall(rf"\({tag}\).*\[(.*)\]", run("readelf", "-d", path))
+
+    def soname(self):
+        return self.dynamic(self.library("so"), "SONAME")[0]
+
+    def size(self):
+        """sizeof(struct tpark), as the header has it."""
+        text = "#include <tpark.h>\nchar size[sizeof(struct tpark)];\n"
+        with tempfile.TemporaryDirectory() as scratch:
+            source = Path(scratch) / "size.c"
+            source.write_text(text)
+            run(*CC, "-c", source, *self.flags("--cflags"), "-o", source.with_suffix(".o"))
+            symbols = run("nm", "-S", source.with_suffix(".o"))
+        return int(re.search(r"^\w+ (\w+) \w size$", symbols, re.M)[1], 16)
