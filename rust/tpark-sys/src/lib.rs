@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! The C library tpark, function by function. What each does stands in `tpark.h`; the crate `tpark`
-//! is the safe face.
+//! The C library tpark: the functions of `tpark.h`, where it stands what each does. The crate
+//! `tpark` is the safe face.
 //!
 //! # Where the library comes from
 //!
@@ -97,6 +97,12 @@ pub const TPARK_SPIN_ADAPTIVE: c_uint = 1 << 3;
 pub const TPARK_SPIN_FIXED: c_uint = 1 << 4;
 pub const TPARK_SLACK: c_uint = 1 << 5;
 
+/// `TPARK_SPIN_PRICE(price)`.
+#[must_use]
+pub const fn tpark_spin_price(price: u8) -> c_uint {
+    TPARK_SPIN_ADAPTIVE | (price as c_uint) << 6
+}
+
 /// `TPARK_SPIN_FIXED_US(us)`.
 #[must_use]
 pub const fn tpark_spin_fixed_us(us: u64) -> c_uint {
@@ -111,6 +117,16 @@ pub struct tpark_owed {
     pub wake: u32,
     pub parker: *mut tpark,
 }
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct tpark_any {
+    pub parker: *mut tpark,
+    pub has_token: bool,
+    pub reserved: [u8; 7],
+}
+
+pub const TPARK_ANY_MAX: usize = 128;
 
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +163,7 @@ extern "C" {
     pub fn tpark_park_timeout(p: *mut tpark, timeout_ns: u64) -> c_int;
     pub fn tpark_park_until(p: *mut tpark, deadline: *const timespec) -> c_int;
     pub fn tpark_try_park(p: *mut tpark) -> bool;
+    pub fn tpark_spin(p: *mut tpark, deadline: *const timespec) -> bool;
     pub fn tpark_unpark(p: *mut tpark) -> tpark_state;
 
     pub fn tpark_notify(p: *mut tpark) -> tpark_owed;
@@ -154,6 +171,7 @@ extern "C" {
     pub fn tpark_arm(p: *mut tpark) -> bool;
     pub fn tpark_disarm(p: *mut tpark) -> bool;
     pub fn tpark_adopt(p: *mut tpark) -> tpark_state;
+    pub fn tpark_park_any(set: *mut tpark_any, count: usize, deadline: *const timespec) -> c_int;
 
     pub fn tpark_thread_new(flags: c_uint) -> *mut tpark_thread;
     pub fn tpark_thread_new_hooked(flags: c_uint, hook: *const tpark_hook) -> *mut tpark_thread;
@@ -189,21 +207,8 @@ extern "C" {
 }
 
 #[cfg(tpark_futex)]
-pub const TPARK_ANY_MAX: usize = 128;
-
-#[cfg(tpark_futex)]
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct tpark_any {
-    pub parker: *mut tpark,
-    pub has_token: bool,
-    pub reserved: [u8; 7],
-}
-
-#[cfg(tpark_futex)]
 extern "C" {
     pub fn tpark_futex_word(p: *mut tpark) -> *mut u32;
-    pub fn tpark_park_any(set: *mut tpark_any, count: usize, deadline: *const timespec) -> c_int;
 }
 
 #[cfg(all(test, tpark_futex))]

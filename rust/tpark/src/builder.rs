@@ -15,9 +15,14 @@ use crate::{sys, Parker};
 pub enum Spin {
     /// It sleeps at once.
     Never,
-    /// It spins where that pays, and learns from each sleep whether it does.
+    /// It spins, for at most 100 us, where that is expected to cost no more CPU time than sleeping;
+    /// it learns from its last waits and sleeps.
     Adaptive,
-    /// It spins for so long, in whole microseconds up to 65535, unless there is but one CPU.
+    /// Adaptive, with latency at a price: 0 is `Adaptive`; with 1 a microsecond of latency is worth
+    /// a microsecond of CPU time, with 2 four, and with 3 or more sixteen.
+    Price(u8),
+    /// It spins for so long, in whole microseconds up to 65535. An owner that may use one CPU only
+    /// sleeps at once if its waker used that too.
     Fixed(Duration),
 }
 
@@ -52,7 +57,8 @@ impl Builder {
     pub fn spin(mut self, spin: Spin) -> Builder {
         self.spin = match spin {
             Spin::Never => sys::TPARK_SPIN_NEVER,
-            Spin::Adaptive => sys::TPARK_SPIN_ADAPTIVE,
+            Spin::Adaptive => sys::tpark_spin_price(0),
+            Spin::Price(price) => sys::tpark_spin_price(price.min(3)),
             Spin::Fixed(time) => {
                 sys::tpark_spin_fixed_us(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
             }

@@ -83,6 +83,14 @@ impl Parker {
         unsafe { sys::tpark_try_park(self.parker()) }
     }
 
+    /// What a park does before it sleeps, for an owner that then arms and blocks in a place of its
+    /// own: tries for the token as long as [`Spin`](crate::Spin) has it. Returns whether it
+    /// consumed a token.
+    pub fn spin(&self) -> bool {
+        // SAFETY: as in park(); no deadline.
+        unsafe { sys::tpark_spin(self.parker(), ptr::null()) }
+    }
+
     /// The first half of a park, for an owner that blocks in a place of its own: announces that it
     /// is about to, so that the next unpark wakes it, as [`Builder::wake_hook`] says. `None` if a
     /// token was there, which is consumed: then do not block.

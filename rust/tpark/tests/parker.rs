@@ -99,6 +99,7 @@ fn an_end_of_time_is_no_timeout() {
 fn every_kind_of_parker_parks() {
     let spins = [Spin::Never, Spin::Adaptive]
         .into_iter()
+        .chain([0, 1, 2, 3, u8::MAX].map(Spin::Price))
         .chain([0, 20, u64::MAX].map(|us| Spin::Fixed(Duration::from_micros(us))));
     for spin in spins {
         for make in [Builder::new, || Builder::new().precise(), || Builder::new().slack()] {
@@ -134,6 +135,16 @@ fn the_halves_of_an_unpark_are_an_unpark() {
         parker.park();
         other.join().unwrap();
     }
+}
+
+#[test]
+fn an_owner_can_spin_without_a_park() {
+    let spin = Spin::Fixed(Duration::from_micros(10));
+    let parker = Builder::new().spin(spin).build().unwrap();
+    assert!(!parker.spin());
+    parker.unparker().unpark();
+    assert!(parker.spin());
+    assert!(!parker.try_park());
 }
 
 #[test]
