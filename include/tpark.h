@@ -268,6 +268,12 @@ TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
  * Context    Any thread, also the owner. Futex backend: async-signal-safe; with TPARK_SHARED, any
  *            process that maps the parker; after the exchange it touches nothing of a parker
  *            without TPARK_SHARED. Pthread backend: not async-signal-safe.
+ * Waits for  Futex backend: nothing, unless the kernel has no memory for the wake of a parker with
+ *            TPARK_SHARED: then for a second at most. Pthread backend: the parker's mutex, which
+ *            the owner has for some instructions when it goes to sleep and when it is up again. An
+ *            owner that was preempted there inherits the priority of who waits, if tpark_init()
+ *            made the parker and the system can do that; but the C library's condition variable
+ *            may have locks of its own.
  * Semantics  Tokio, runtime/park.rs, UnparkThread::unpark.
  */
 TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1);

@@ -29,7 +29,7 @@ static int process_sharing(const struct tpark *p)
     return p->flags & TPARK_SHARED ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE;
 }
 
-static int init_mutex(struct tpark *p)
+static int init_mutex_of(struct tpark *p, int protocol)
 {
     pthread_mutexattr_t attributes;
     int error = pthread_mutexattr_init(&attributes);
@@ -37,9 +37,19 @@ static int init_mutex(struct tpark *p)
         return error;
     error = pthread_mutexattr_setpshared(&attributes, process_sharing(p));
     if (!error)
+        error = pthread_mutexattr_setprotocol(&attributes, protocol);
+    if (!error)
         error = pthread_mutex_init(&p->mutex, &attributes);
     pthread_mutexattr_destroy(&attributes);
     return error;
+}
+
+/* Inherits priority, so that a real-time unpark need not wait for whoever preempted the owner while
+ * it had the mutex. Not every system can do that. */
+static int init_mutex(struct tpark *p)
+{
+    const int error = init_mutex_of(p, PTHREAD_PRIO_INHERIT);
+    return error == ENOTSUP || error == ENOSYS ? init_mutex_of(p, PTHREAD_PRIO_NONE) : error;
 }
 
 static int init_cond(struct tpark *p)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A C library that refuses a call of the pthread backend. */
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "../support.h"
 #include "inject.h"
@@ -81,6 +83,80 @@ TEST(init, returns_what_the_system_refuses_it_with)
     }
     struct tpark q;
     CHECK(tpark_init(&q, 0) == 0);
+    tpark_destroy(&q);
+}
+
+TEST(init, does_without_priority_inheritance_where_there_is_none)
+{
+    static const int errors[] = {ENOTSUP, ENOSYS};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        struct tpark q;
+        inject_error(MUTEX_INIT, errors[i]);
+        const int before = count_of(MUTEX_INIT);
+        CHECK(tpark_init(&q, 0) == 0);
+        CHECK(count_of(MUTEX_INIT) == before + 2);
+        tpark_destroy(&q);
+    }
+}
+
+/*
+ * All on one CPU: the owner has the mutex and does not get on, since a thread of middling priority
+ * has the CPU, and a real-time thread unparks.
+ */
+enum { LOW = 1, MIDDLE, HIGH, HOG_MS = 300 };
+
+static atomic_bool has_mutex, is_hogging;
+
+static bool set_priority(int priority)
+{
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    CPU_SET(0, &cpus);
+    return sched_setaffinity(0, sizeof cpus, &cpus) == 0 &&
+           sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){.sched_priority = priority}) ==
+               0;
+}
+
+static void hold_mutex(void *q)
+{
+    CHECK(set_priority(LOW));
+    CHECK(pthread_mutex_lock(&((struct tpark *)q)->mutex) == 0);
+    has_mutex = true;
+    while (!is_hogging)
+        usleep(1000);
+    CHECK(pthread_mutex_unlock(&((struct tpark *)q)->mutex) == 0);
+}
+
+static void hog(void *unused)
+{
+    (void)unused;
+    CHECK(set_priority(MIDDLE));
+    is_hogging = true;
+    const uint64_t until = monotonic_ns() + HOG_MS * (uint64_t)MS;
+    while (monotonic_ns() < until)
+        ;
+}
+
+TEST(unpark, in_real_time_does_not_wait_for_threads_of_lower_priority)
+{
+    if (!set_priority(HIGH))
+        SKIP("needs the right to be a real-time thread");
+    struct tpark q;
+    CHECK(tpark_init(&q, 0) == 0);
+    CHECK(tpark_arm(&q));
+    struct task low, middle;
+    start(&low, hold_mutex, &q);
+    while (!has_mutex)
+        usleep(1000);
+    start(&middle, hog, NULL);
+    while (!is_hogging)
+        usleep(1000);
+    const uint64_t before = monotonic_ns();
+    CHECK(tpark_unpark(&q) == TPARK_PARKED);
+    CHECK(monotonic_ns() - before < HOG_MS * (uint64_t)MS / 2);
+    join(&low);
+    join(&middle);
+    CHECK(tpark_disarm(&q));
     tpark_destroy(&q);
 }
 
