@@ -385,8 +385,8 @@ enum { TPARK_ANY_MAX = 128 }; /* what the kernel takes */
  * tpark_park_until() on several parkers at once, all of them the caller's, private and
  * process-shared ones in any mixture: sleeps until one of them has a token, and consumes every
  * token that it finds on its one round of the set, so that none starves behind another. A token
- * that comes later than the round's look at its parker stays for the next call. TPARK_PRECISE and
- * the policies have no effect on it: it sleeps at once.
+ * that comes later than the round's look at its parker stays for the next call. Before it sleeps it
+ * spins for as long as any of the parkers' policies has it; TPARK_PRECISE has no effect on it.
  *
  * Returns    0: at least one token was consumed; has_token says which. ETIMEDOUT: the deadline has
  *            passed, and no token was consumed. EINVAL: not a time, or not a set.

@@ -29,6 +29,8 @@
 #include "backend.h"
 #include "deadline.h"
 #include "desk.h"
+#include "policy.h"
+#include "relax.h"
 
 /*
  * At a desk nobody tells of an unpark by another process, or by another copy of the library. Such a
@@ -49,6 +51,35 @@ static void try_all(struct tpark_any *set, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         set[i].has_token = tpark_try_park(set[i].parker);
+}
+
+/* Spins for as long as any of the policies has it. */
+static bool spin_for_any(struct tpark_any *set, size_t count, const struct timespec *deadline)
+{
+    struct tpark_spin spin = tpark_policy_spin(set[0].parker, deadline);
+    for (size_t i = 1; i < count; i++) {
+        const struct tpark_spin other = tpark_policy_spin(set[i].parker, deadline);
+        if (other.time_ns > spin.time_ns)
+            spin.time_ns = other.time_ns;
+        if (other.undecided)
+            spin.undecided = other.undecided;
+    }
+    if (spin.time_ns) {
+        do {
+            for (uint32_t i = 0; i < spin.looks && !is_any_token(set, count); i++) {
+                tpark_relax();
+                try_all(set, count);
+            }
+        } while (!is_any_token(set, count) && tpark_spin_goes_on(&spin));
+    }
+    const bool has_won = is_any_token(set, count);
+    for (size_t i = 0; i < count; i++) {
+        if (set[i].has_token)
+            tpark_policy_has_won(set[i].parker, &spin);
+        else if (!has_won)
+            tpark_policy_goes_to_sleep(set[i].parker, &spin);
+    }
+    return has_won;
 }
 
 /* Arms one after the other, up to the first that has a token. Returns how many it armed. */
@@ -167,11 +198,13 @@ int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *d
     if (deadline && tpark_has_passed(deadline))
         return ETIMEDOUT;
     const int saved_errno = errno;
-    const size_t armed = arm_all(set, count);
-    const bool has_slept = armed < count || sleep_on_all(set, count, deadline);
-    disarm_all(set, armed);
-    if (!has_slept && !is_any_token(set, count))
-        park_at_desk(set, count, deadline);
+    if (!spin_for_any(set, count, deadline)) {
+        const size_t armed = arm_all(set, count);
+        const bool has_slept = armed < count || sleep_on_all(set, count, deadline);
+        disarm_all(set, armed);
+        if (!has_slept && !is_any_token(set, count))
+            park_at_desk(set, count, deadline);
+    }
     errno = saved_errno;
     return is_any_token(set, count) ? 0 : ETIMEDOUT;
 }

@@ -314,7 +314,7 @@ static uint32_t adaptive_ns(const struct tpark *p)
     struct predictor *const known = predictor_of(p);
     if (known->is_due)
         learn(known, p->flags);
-    known->is_try = false;
+    known->sleeps = known->is_try = false;
     if (known->is_alone)
         return 0;
     if (known->rests) {

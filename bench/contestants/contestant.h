@@ -32,6 +32,7 @@ enum contestant_traits {
     NAPS = 1u << 12,        /* sleeps for 10 ms at a time where the waker is slow */
     BETWEEN_PROCESSES = 1u << 13, /* lies in memory that owner and waker share */
     BLOCKS_ON = 1u << 14,         /* a park is a block_on, of a future that an unpark wakes */
+    WAITS_ONLY = 1u << 15,        /* one of many policies, for the measurement of waits */
 };
 
 /* A contestant that can be built a second time, for an owner and a waker in two processes. */

@@ -8,6 +8,10 @@
 #define FLAGS 0
 #endif
 
+#ifndef TRAITS
+#define TRAITS 0
+#endif
+
 struct parker {
     struct tpark tpark;
 };
@@ -43,7 +47,7 @@ extern const struct contestant CONTESTANT;
 const struct contestant CONTESTANT = {
     .name = NAME,
     .what = WHAT,
-    .traits = HAS_POLICY | PROCESSES_TRAIT,
+    .traits = HAS_POLICY | PROCESSES_TRAIT | TRAITS,
     .size = sizeof(struct parker),
     .init = init,
     .destroy = destroy,

@@ -31,6 +31,7 @@ struct options {
     const char *json;
     const char *csv;
     const char *tables;
+    const char *trace; /* a file of waits */
     bool is_verbose;
     FILE *json_file;
     FILE *csv_file;
@@ -95,11 +96,12 @@ enum {
     KEY_REALTIME,
     KEY_JSON,
     KEY_CSV,
-    KEY_TABLES
+    KEY_TABLES,
+    KEY_TRACE
 };
 
 static const struct argp_option argp_options[] = {
-    {"quick", KEY_QUICK, NULL, 0, "Rougher, in less than 30 s (the full run: 6 minutes)", 0},
+    {"quick", KEY_QUICK, NULL, 0, "Rougher, in less than 30 s (the full run: 7 minutes)", 0},
     {"list", KEY_LIST, NULL, 0, "Name contestants and measurements, and exit", 0},
     {"only", KEY_ONLY, "NAME,...", 0, "Only these contestants, and the limits", 0},
     {"measure", KEY_MEASURE, "LETTERS", 0, "Only these measurements", 0},
@@ -108,6 +110,7 @@ static const struct argp_option argp_options[] = {
     {"csv", KEY_CSV, "FILE", 0, "Write the results to FILE, for a spreadsheet", 0},
     {"tables", KEY_TABLES, "FILE", 0, "Write all tables to FILE", 0},
     {"verbose", KEY_VERBOSE, NULL, 0, "Print all tables, and then the answer", 0},
+    {"trace", KEY_TRACE, "FILE", 0, "Only W, with the waits in FILE: one a line, in us", 0},
     {"seed", KEY_SEED, "N", 0,
      "Of the order of contestants within a round; else of the clock, and printed", 0},
     {"realtime", KEY_REALTIME, NULL, 0, "Run with real-time priority (SCHED_FIFO)", 0},
@@ -144,6 +147,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case KEY_VERBOSE:
         options->is_verbose = true;
+        return 0;
+    case KEY_TRACE:
+        options->trace = argument;
+        choose_measurements(options, "W");
         return 0;
     case KEY_SEED: {
         char *end;
@@ -316,6 +323,9 @@ static void keep(struct results *results, const struct result *result)
 
 static bool is_section_wanted(const struct options *options, const struct section *section)
 {
+    const bool is_of_trace = strcmp(section->key, "trace") == 0;
+    if (options->trace || is_of_trace)
+        return options->trace && is_of_trace;
     return !(section->only_full && options->is_quick);
 }
 
@@ -435,6 +445,8 @@ int main(int argc, char **argv)
         list();
         return options.had_error;
     }
+    if (options.trace && !read_trace(options.trace))
+        fail(options.trace, errno);
     open_outputs(&options);
     find_cpus();
     const int error = options.wants_realtime ? use_realtime() : 0;

@@ -5,6 +5,10 @@
 
 #include "harness.h"
 
+/* Reads waits in us from a file, one a line, for the section "trace" of W. Else errno says why not.
+ */
+bool read_trace(const char *path);
+
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 /* Which contestants a section fits; more are in the files that need them. */

@@ -22,6 +22,7 @@ struct game {
     uint64_t n;
     uint64_t work_ns; /* handed over with the token */
     bool is_over;
+    uint64_t receiver_cpu_ns;
     pthread_t server;
     pthread_t receiver;
     struct recorder *recorder;
@@ -33,8 +34,10 @@ static void *reply(void *argument)
     if (g->contestant->bind)
         g->contestant->bind(g->parker[1]);
     pthread_barrier_wait(&g->start);
+    const uint64_t cpu = thread_cpu_ns();
     for (;;) {
         g->contestant->park(g->parker[1]);
+        g->receiver_cpu_ns = thread_cpu_ns() - cpu;
         if (g->is_over)
             return NULL;
         spin_for(g->work_ns);
@@ -81,12 +84,15 @@ static void *serve(void *argument)
     if (g->contestant->bind)
         g->contestant->bind(g->parker[0]);
     pthread_barrier_wait(&g->start);
+    const uint64_t cpu = thread_cpu_ns();
     for (uint64_t i = 0; i <= g->n; i++) {
         for (size_t phase = 0; phase < COUNT_OF(cycle); phase++) {
             change(g, cycle[phase]);
             run_phase(g, i > 0);
         }
     }
+    const double trips = (double)((g->n + 1) * COUNT_OF(cycle) * PHASE_TRIPS);
+    record(g->recorder, 2, (double)(thread_cpu_ns() - cpu + g->receiver_cpu_ns) / trips);
     g->is_over = true;
     g->contestant->unpark(g->parker[1]);
     return NULL;
@@ -114,6 +120,7 @@ static void run(const struct contestant *contestant, const struct section *secti
 static const struct column columns[] = {
     {"time", "round trip less work", "ns", SHOW_MEDIAN},
     {"late", "trips at the old price", "", SHOW_TAIL},
+    {"cpu", "CPU of both", "ns per trip", SHOW_MEDIAN},
     {0},
 };
 

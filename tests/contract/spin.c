@@ -357,6 +357,8 @@ static void tell_the_sleep(long number)
     fake_cpu_ns += story.cost_us * 1000 * 2 / 3; /* the rest is the waker's */
 }
 
+static struct tpark_any *spins_in; /* NULL, or by which it parks */
+
 /* Whether the owner took the token without sleeping. */
 static bool spins(struct tpark *p, struct story next)
 {
@@ -376,7 +378,9 @@ static bool spins(struct tpark *p, struct story next)
     system_calls = 0;
     on_clock = give_when_due;
     before_syscall = tell_the_sleep;
-    if (p->flags & TPARK_PRECISE)
+    if (spins_in)
+        CHECK(tpark_park_any(spins_in, 1, NULL) == 0);
+    else if (p->flags & TPARK_PRECISE)
         CHECK(tpark_park_timeout(p, 1000000000) == 0);
     else
         tpark_park(p);
@@ -681,7 +685,55 @@ TEST(spin, is_never_beyond_the_deadline)
     tpark_destroy(&p);
 }
 
+TEST(park_any, spins_for_as_long_as_any_of_the_policies_has_it)
+{
+    static const unsigned flags[] = {TPARK_SPIN_NEVER, TPARK_SPIN_FIXED_US(300),
+                                     TPARK_SPIN_FIXED_US(1000) | TPARK_SHARED};
+    struct tpark p[3];
+    struct tpark_any set[3] = {{.parker = &p[0]}, {.parker = &p[1]}, {.parker = &p[2]}};
+    fake_cpus = 2;
+    for (int i = 0; i < 3; i++)
+        CHECK(tpark_init(&p[i], flags[i]) == 0);
+    for (int i = 0; i < 3; i++) {
+        unparks_at = 8; /* after the time of the second, before that of the third */
+        replaced = TPARK_NOTIFIED;
+        fake_time(&p[i], 100000);
+        CHECK(tpark_park_any(set, 3, NULL) == 0);
+        real_time();
+        CHECK(set[i].has_token && replaced == TPARK_EMPTY);
+        CHECK(readings == 8 && system_calls == 0);
+    }
+    unparks_at = 0;
+}
+
+TEST(park_any, does_not_spin_beyond_a_deadline)
+{
+    struct tpark p;
+    struct tpark_any set = {.parker = &p};
+    fake_cpus = 2;
+    CHECK(tpark_init(&p, TPARK_SPIN_FIXED_US(65535)) == 0);
+    fake_time(&p, 100000);
+    const uint64_t end_ns = fake_clock_ns + 1000000;
+    const struct timespec end = {(time_t)(end_ns / 1000000000), (long)(end_ns % 1000000000)};
+    CHECK(tpark_park_any(&set, 1, &end) == ETIMEDOUT);
+    real_time();
+    CHECK(readings < 20);
+}
+
 #if TPARK_BACKEND_FUTEX
+TEST(park_any, learns_as_a_park_does)
+{
+    struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+    struct tpark_any set = {.parker = p};
+    for (int i = 0; i < ENOUGH; i++) {
+        spins_in = &set;
+        spins(p, soon);
+    }
+    CHECK(spins(p, soon));
+    spins_in = NULL;
+    CHECK(spins(p, soon)); /* what it learnt there serves here */
+}
+
 TEST(spin, learns_from_the_sleep_that_follows_it_elsewhere)
 {
     struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
