@@ -863,11 +863,9 @@ static int count_sleeps(struct tpark *p, uint64_t timeout_us, uint64_t each_slee
     real_time();
     return system_calls;
 }
-#endif
 
 TEST(precise, deadlines_are_spun_for_100_us_at_most_however_late_a_sleep_was)
 {
-#if TPARK_BACKEND_FUTEX
     static const uint64_t late_ns[] = {MS, 400 * (uint64_t)MS, 1300 * (uint64_t)MS, 3600000000000};
     struct tpark p;
     CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER) == 0);
@@ -876,14 +874,10 @@ TEST(precise, deadlines_are_spun_for_100_us_at_most_however_late_a_sleep_was)
         CHECK(count_sleeps(&p, 110, 20000) > 0);
     }
     tpark_destroy(&p);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
 }
 
 TEST(precise, deadlines_are_spun_for_about_as_long_as_sleeps_are_late)
 {
-#if TPARK_BACKEND_FUTEX
     struct tpark p;
     CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER) == 0);
     CHECK(count_sleeps(&p, 60, 1000) == 0); /* nothing is known yet */
@@ -893,7 +887,5 @@ TEST(precise, deadlines_are_spun_for_about_as_long_as_sleeps_are_late)
     CHECK(count_sleeps(&p, 200, MS) > 0); /* late */
     CHECK(count_sleeps(&p, 60, 1000) == 0);
     tpark_destroy(&p);
-#else
-    SKIP("its sleeps cannot be watched");
-#endif
 }
+#endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The sleep on several parkers at once: what futex_waitv(2) returns, and where it is refused. */
 #include <errno.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "../support.h"
 #include "inject.h"
@@ -99,4 +104,54 @@ TEST(park_any, of_one_parker_is_a_plain_park)
     struct tpark_any one = {.parker = &p[PARKERS - 1]};
     CHECK(tpark_park_any(&one, 1, NULL) == 0);
     CHECK(count_of(FUTEX_SLEEP) == 1 && count_of(FUTEX_WAITV) == 0);
+}
+
+static void park_on_shared_and_private(void (*child_does)(struct tpark *))
+{
+    struct tpark *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(shared != MAP_FAILED && tpark_init(shared, TPARK_SHARED | TPARK_SPIN_NEVER) == 0);
+    struct tpark private = TPARK_INIT_FLAGS(TPARK_SPIN_NEVER);
+    struct tpark_any both[] = {{.parker = &private}, {.parker = shared}};
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS, .error = 2});
+    const pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        while (state_of(shared) != TPARK_PARKED)
+            sched_yield();
+        child_does(shared);
+        leave(0);
+    }
+    CHECK(tpark_park_any(both, 2, NULL) == 0);
+    CHECK(!both[0].has_token && both[1].has_token);
+    CHECK(waitpid(child, NULL, 0) == child);
+}
+
+static const struct timespec some_time = {.tv_nsec = 300 * MS};
+
+static void unpark_at_once(struct tpark *shared)
+{
+    tpark_unpark(shared);
+}
+
+static void unpark_after_some_time(struct tpark *shared)
+{
+    nanosleep(&some_time, NULL);
+    tpark_unpark(shared);
+}
+
+/* Nobody tells of a token by another process, so it is looked for, at growing intervals. */
+TEST(park_any, under_a_filter_finds_a_token_by_another_process_soon)
+{
+    const uint64_t before = monotonic_ns();
+    park_on_shared_and_private(unpark_at_once);
+    CHECK(monotonic_ns() - before < 500 * (uint64_t)MS);
+    park_on_shared_and_private(unpark_after_some_time);
+    CHECK(monotonic_ns() - before < 2 * 500 * (uint64_t)MS);
+}
+
+TEST(park_any, under_a_filter_looks_about_a_hundred_times_a_second)
+{
+    park_on_shared_and_private(unpark_after_some_time);
+    CHECK(count_of(FUTEX_SLEEP) >= 18 && count_of(FUTEX_SLEEP) <= 60);
 }
