@@ -425,6 +425,8 @@ struct tpark_unparker; /* the right to unpark, reference-counted (Tokio: UnparkT
  * release    runs once, in the thread that frees the last handle, after every wake(); it may free
  *            context. NULL if there is nothing to do.
  * reserved   NULL.
+ *
+ * Cancellation is disabled while they run, so no function becomes a cancellation point.
  */
 struct tpark_hook {
     bool (*wake)(void *context);
@@ -470,6 +472,17 @@ TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_thread_new_hooked(unsigned f
 TPARK_API void tpark_thread_free(struct tpark_thread *t);
 
 #ifndef TPARK_HANDLES_ONLY
+/*
+ * tpark_thread_free(), but leaves the handle alone if the parker is armed: for what may run while a
+ * thread still sleeps, as exit handlers and the destructors of static objects do.
+ *
+ * Returns    Whether the handle is freed.
+ * Errors     None.
+ * Ordering   As tpark_thread_free().
+ * Context    As tpark_thread_free(), but for calls that sleep.
+ */
+TPARK_API bool tpark_thread_try_free(struct tpark_thread *t);
+
 /*
  * The parker inside, for what only struct tpark offers: tpark_try_park(), tpark_arm(),
  * tpark_futex_word(). tpark_unpark() on it passes by the wake hook.
@@ -533,6 +546,23 @@ TPARK_API TPARK_MUST_USE struct tpark_owed tpark_unparker_notify(struct tpark_un
     TPARK_NONNULL(1);
 TPARK_API void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
     TPARK_NONNULL(1);
+
+/*
+ * tpark_unparker_unpark(), then tpark_unparker_free().
+ *
+ * Context    Any thread. Not async-signal-safe: the last handle frees the memory.
+ * Semantics  Rust, Wake::wake of an Arc.
+ */
+TPARK_API enum tpark_state tpark_unparker_unpark_and_free(struct tpark_unparker *u)
+    TPARK_NONNULL(1);
+
+/*
+ * The parker inside. tpark_unpark() on it passes by the wake hook.
+ *
+ * Returns    A pointer that is good as long as the unparker.
+ * Context    Any thread. Async-signal-safe.
+ */
+TPARK_API struct tpark *tpark_unparker_parker(struct tpark_unparker *u) TPARK_NONNULL(1);
 
 /*
  * Whether two unparkers unpark the same parker; whether an unparker unparks this owner.
@@ -641,15 +671,36 @@ TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_current_unparker(void);
 TPARK_API TPARK_MUST_USE struct tpark_waker tpark_current_waker(void);
 
 /*
+ * Borrows a parker: none that is lent already in this thread, nor that of tpark_current_park().
+ * What block_on is made of, in whatever language. The thread keeps what it gets back for its next
+ * loan, so that mostly nothing is allocated, and the parker has learnt; and what it has borrowed
+ * goes when it ends. Unparkers may outlive the loan: what they unpark is then the next loan, which
+ * at first has no token, but may get one that was meant for this one.
+ *
+ * Returns    The parker, or NULL with errno set. tpark_current_give_back() takes it back, in the
+ *            same thread; nobody frees it.
+ * Errors     ENOMEM. tpark_current_give_back() aborts if the parker is armed.
+ * Ordering   None.
+ * Context    Any thread, also in a destructor of thread-specific data. Not async-signal-safe.
+ */
+TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_current_borrow(void);
+TPARK_API void tpark_current_give_back(struct tpark_thread *t) TPARK_NONNULL(1);
+
+/*
  * Runs a future to its end on the calling thread: polls it, parks until its waker is woken, polls
  * again, until poll returns true. poll may clone the waker; it does not own the one it is given.
- * Each call parks on a parker of its own, so whatever runs inside a poll, a nested
- * tpark_block_on() or tpark_current_park() included, cannot take its token.
+ * Each call borrows a parker, so whatever runs inside a poll, a nested tpark_block_on() or
+ * tpark_current_park() included, cannot take its token. A waker of an earlier call may cause a poll
+ * too many.
+ *
+ * poll may end the thread (pthread_exit(), cancellation). An exception, C++'s or another, may leave
+ * it if the library was compiled with -fexceptions, as its own build does; else the parker stays
+ * lent until the thread ends, or the exception ends the program. The same holds for a longjmp().
  *
  * Returns    0 when poll returned true, or an error number.
  * Errors     ENOMEM: poll was not called.
  * Ordering   What came before a wake happens before the poll that follows it.
- * Context    Any thread. Not async-signal-safe.
+ * Context    Any thread; the call ends in the thread in which it began. Not async-signal-safe.
  * Semantics  Tokio, runtime/park.rs, CachedParkThread::block_on.
  */
 TPARK_API TPARK_MUST_USE int

@@ -11,21 +11,25 @@
 #include "config.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "annotate.h"
+#include "handle.h"
 #include "misuse.h"
 #include "policy.h"
-#include "tpark.h"
 
 enum { CACHE_LINE = 64 };
 
 struct inner {
     alignas(CACHE_LINE) struct tpark parker;
     _Atomic uint32_t references;
-    struct tpark_hook hook;
+    bool (*wake)(void *context);
+    void (*release)(void *context);
+    void *context;
+    struct tpark_loan loan;
 };
 
 #ifdef TPARK_BACKEND_FUTEX
@@ -63,6 +67,19 @@ static struct tpark_unparker *add_reference(struct inner *inner, const char *fun
     return (struct tpark_unparker *)inner;
 }
 
+/* No function is a cancellation point, whatever a hook calls: it would leave its work half done. */
+static int begin_hook(void)
+{
+    int cancel_state;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    return cancel_state;
+}
+
+static void end_hook(int cancel_state)
+{
+    pthread_setcancelstate(cancel_state, &cancel_state);
+}
+
 static void drop_reference(struct inner *inner)
 {
     ANNOTATE_RELEASE(&inner->references);
@@ -73,10 +90,16 @@ static void drop_reference(struct inner *inner)
     (void)atomic_load_explicit(&inner->references, memory_order_acquire);
     ANNOTATE_ACQUIRE(&inner->references);
     const int saved_errno = errno;
-    if (inner->hook.release)
-        inner->hook.release(inner->hook.context);
+    /* Last, so that nothing is left to do should it end the thread. */
+    void (*const release)(void *) = inner->release;
+    void *const context = inner->context;
     tpark_destroy(&inner->parker);
     free(inner);
+    if (release) {
+        const int cancel_state = begin_hook();
+        release(context);
+        end_hook(cancel_state);
+    }
     errno = saved_errno;
 }
 
@@ -99,7 +122,10 @@ static struct tpark_thread *make(unsigned flags, struct tpark_hook hook)
         return NULL;
     }
     atomic_init(&inner->references, 1);
-    inner->hook = hook;
+    inner->wake = hook.wake;
+    inner->release = hook.release;
+    inner->context = hook.context;
+    inner->loan = (struct tpark_loan){0};
     errno = saved_errno;
     return (struct tpark_thread *)inner;
 }
@@ -120,11 +146,25 @@ struct tpark_thread *tpark_thread_new_hooked(unsigned flags, const struct tpark_
 
 void tpark_thread_free(struct tpark_thread *t)
 {
-    if (!t)
-        return;
     /* Else a later unpark would have somebody to wake. */
-    tpark_require_idle(&of_thread(t)->parker, __func__);
+    if (t)
+        tpark_require_idle(&of_thread(t)->parker, __func__);
+    (void)tpark_thread_try_free(t);
+}
+
+bool tpark_thread_try_free(struct tpark_thread *t)
+{
+    if (!t)
+        return true;
+    if (tpark_is_armed(&of_thread(t)->parker))
+        return false;
     drop_reference(of_thread(t));
+    return true;
+}
+
+struct tpark_loan *tpark_thread_loan(struct tpark_thread *t)
+{
+    return &of_thread(t)->loan;
 }
 
 struct tpark *tpark_thread_parker(struct tpark_thread *t)
@@ -165,7 +205,7 @@ void tpark_unparker_free(struct tpark_unparker *u)
 
 enum tpark_state tpark_unparker_unpark(struct tpark_unparker *u)
 {
-    if (!of_unparker(u)->hook.wake)
+    if (!of_unparker(u)->wake)
         return tpark_unpark(&of_unparker(u)->parker);
     const struct tpark_owed owed = tpark_unparker_notify(u);
     tpark_unparker_wake_owner(u, owed);
@@ -181,14 +221,35 @@ void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
 {
     if (!owed.wake)
         return;
-    const struct tpark_hook *hook = &of_unparker(u)->hook;
-    const int saved_errno = errno;
-    if (hook->wake)
+    const struct inner *inner = of_unparker(u);
+    bool is_awake = false;
+    if (inner->wake) {
+        const int saved_errno = errno;
         tpark_policy_leave_note(owed.parker, owed.wake);
-    const bool is_awake = hook->wake && hook->wake(hook->context);
-    errno = saved_errno;
+        const int cancel_state = begin_hook();
+        is_awake = inner->wake(inner->context);
+        end_hook(cancel_state);
+        errno = saved_errno;
+    }
     if (!is_awake)
         tpark_wake_owner(owed);
+}
+
+static void free_unparker(struct tpark_unparker *const *u)
+{
+    tpark_unparker_free(*u);
+}
+
+enum tpark_state tpark_unparker_unpark_and_free(struct tpark_unparker *u)
+{
+    /* Also if a hook ends the thread. */
+    __attribute__((cleanup(free_unparker))) struct tpark_unparker *const ours = u;
+    return tpark_unparker_unpark(ours);
+}
+
+struct tpark *tpark_unparker_parker(struct tpark_unparker *u)
+{
+    return &of_unparker(u)->parker;
 }
 
 bool tpark_unparker_same_parker(const struct tpark_unparker *a, const struct tpark_unparker *b)

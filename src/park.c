@@ -285,12 +285,16 @@ int tpark_init(struct tpark *p, unsigned flags)
     return error;
 }
 
-void tpark_require_idle(struct tpark *p, const char *function)
+bool tpark_is_armed(struct tpark *p)
 {
     /* Relaxed: it looks for a bug, and decides nothing else. */
-    const uint32_t state = atomic_load_explicit(tpark_state_word(p), memory_order_relaxed);
-    if (state == TPARK_PARKED)
-        wrong_state(p, state, function, "the parker is armed: a thread sleeps on it");
+    return atomic_load_explicit(tpark_state_word(p), memory_order_relaxed) == TPARK_PARKED;
+}
+
+void tpark_require_idle(struct tpark *p, const char *function)
+{
+    if (tpark_is_armed(p))
+        wrong_state(p, TPARK_PARKED, function, "the parker is armed: a thread sleeps on it");
 }
 
 void tpark_destroy(struct tpark *p)

@@ -14,8 +14,7 @@ static struct tpark_waker clone_slot(void *data)
 
 static void wake_slot(void *data)
 {
-    tpark_unparker_unpark(data);
-    tpark_unparker_free(data);
+    tpark_unparker_unpark_and_free(data);
 }
 
 static void wake_by_ref_slot(void *data)

@@ -282,3 +282,168 @@ TEST(block_on, its_wakers_may_outlive_it)
     tpark_waker_wake_by_ref(&kept);
     tpark_waker_wake(kept);
 }
+
+/* What the poll before this one gave as its token must be gone, and what it made kept. */
+static bool wake_and_compare(void *data, const struct tpark_waker *waker)
+{
+    CHECK(tpark_try_park(tpark_unparker_parker(waker->data)) == false);
+    tpark_waker_wake_by_ref(waker);
+    void **seen = data;
+    CHECK(*seen == NULL || *seen == waker->data);
+    *seen = waker->data;
+    return true;
+}
+
+TEST(block_on, the_next_call_has_the_same_parker_and_no_token)
+{
+    void *seen = NULL;
+    for (int i = 0; i < 3; i++)
+        CHECK(tpark_block_on(wake_and_compare, &seen) == 0);
+}
+
+TEST(block_on, allocates_only_what_no_earlier_call_left)
+{
+    const int before = allocations, freed = frees;
+    for (int i = 0; i < 3; i++) {
+        struct countdown countdown = {.polls_left = 2};
+        CHECK(tpark_block_on(poll_countdown, &countdown) == 0);
+    }
+    CHECK(allocations == before + 1);
+    for (int i = 0; i < 3; i++) {
+        int polls = 0;
+        CHECK(tpark_block_on(poll_nested, &polls) == 0);
+    }
+    CHECK(allocations == before + 3); /* the nested call's, and that of tpark_current_park() */
+    CHECK(frees == freed);
+}
+
+TEST(block_on, leaves_errno)
+{
+    struct countdown countdown = {.polls_left = 2};
+    errno = 4321;
+    refuse_allocations = true;
+    CHECK(tpark_block_on(poll_countdown, &countdown) == ENOMEM);
+    CHECK(errno == 4321);
+    refuse_allocations = false;
+    CHECK(tpark_block_on(poll_countdown, &countdown) == 0);
+    CHECK(errno == 4321);
+}
+
+/* A poll that ends its thread, some calls deep. */
+struct end {
+    int depth;
+    bool is_cancelled;
+};
+
+static bool poll_end(void *future, const struct tpark_waker *waker)
+{
+    const struct end *end = future;
+    (void)waker;
+    use_once(NULL);
+    if (end->depth > 0)
+        return tpark_block_on(poll_end, &(struct end){end->depth - 1, end->is_cancelled}) == 0;
+    if (!end->is_cancelled)
+        pthread_exit(NULL);
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    pthread_testcancel();
+    CHECK(false);
+}
+
+static void run_to_its_end(void *end)
+{
+    (void)!tpark_block_on(poll_end, end);
+    CHECK(false);
+}
+
+static void check_ends(struct end end)
+{
+    struct task task;
+    /* So that what the C library keeps for such an end is there, in both. */
+    start(&task, run_to_its_end, &end);
+    join(&task);
+    const int allocated = allocations, freed = frees;
+    start(&task, run_to_its_end, &end);
+    join(&task);
+    CHECK(allocations == allocated + 2 + end.depth);
+    CHECK(frees >= freed + 2 + end.depth);
+}
+
+TEST(block_on, a_poll_may_end_the_thread_and_nothing_leaks)
+{
+    check_ends((struct end){.depth = 0});
+    check_ends((struct end){.depth = 2});
+}
+
+TEST(block_on, a_poll_may_be_cancelled_and_nothing_leaks)
+{
+    check_ends((struct end){.is_cancelled = true});
+    check_ends((struct end){.depth = 2, .is_cancelled = true});
+}
+
+TEST(borrow, gives_a_parker_that_nothing_else_in_the_thread_uses)
+{
+    struct tpark_thread *first = tpark_current_borrow();
+    struct tpark_thread *second = tpark_current_borrow();
+    struct tpark_unparker *mine = tpark_current_unparker();
+    CHECK(first && second && first != second);
+    CHECK(!tpark_unparker_will_unpark(mine, first));
+    CHECK(!tpark_unparker_will_unpark(mine, second));
+    /* In any order. */
+    tpark_current_give_back(first);
+    CHECK(tpark_current_borrow() == first);
+    tpark_current_give_back(second);
+    tpark_current_give_back(first);
+    tpark_unparker_free(mine);
+}
+
+TEST(borrow, gives_back_what_was_kept_without_its_token)
+{
+    struct tpark_thread *t = tpark_current_borrow();
+    struct tpark_unparker *u = tpark_thread_unparker(t);
+    tpark_unparker_unpark(u);
+    tpark_current_give_back(t);
+    tpark_unparker_unpark(u);
+    CHECK(tpark_current_borrow() == t);
+    CHECK(tpark_thread_park_timeout(t, 0) == ETIMEDOUT);
+    tpark_unparker_unpark(u);
+    tpark_thread_park(t);
+    tpark_current_give_back(t);
+    tpark_unparker_free(u);
+}
+
+TEST(borrow, without_memory_is_null_with_errno_set)
+{
+    refuse_allocations = true;
+    errno = 0;
+    CHECK(tpark_current_borrow() == NULL);
+    CHECK(errno == ENOMEM);
+}
+
+static void borrow_and_keep(void *unused)
+{
+    (void)unused;
+    CHECK(tpark_current_borrow() && tpark_current_borrow());
+}
+
+TEST(borrow, what_is_not_given_back_goes_with_its_thread)
+{
+    const int allocated = allocations, freed = frees;
+    struct task task;
+    start(&task, borrow_and_keep, NULL);
+    join(&task);
+    CHECK(allocations == allocated + 2);
+    CHECK(frees >= freed + 2);
+}
+
+static void give_back_armed(void)
+{
+    struct tpark_thread *t = tpark_current_borrow();
+    (void)!tpark_arm(tpark_thread_parker(t));
+    tpark_current_give_back(t);
+}
+
+TEST(borrow, giving_back_an_armed_parker_aborts)
+{
+    check_aborts(give_back_armed,
+                 "tpark: tpark_current_give_back: the parker is armed: a thread sleeps on it\n");
+}

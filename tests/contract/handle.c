@@ -433,6 +433,147 @@ TEST(hook, leaves_errno_as_it_was)
     CHECK(errno == 0 && place.releases == 1);
 }
 
+/* A handle in an armed state, whose hooks are these. */
+static struct tpark_unparker *armed_with(struct tpark_thread **t, const struct tpark_hook *hook)
+{
+    *t = tpark_thread_new_hooked(0, hook);
+    CHECK(*t && tpark_arm(tpark_thread_parker(*t)));
+    return tpark_thread_unparker(*t);
+}
+
+static bool wake_at_a_cancellation_point(void *wakes)
+{
+    pthread_testcancel();
+    ++*(int *)wakes;
+    return true;
+}
+
+static void release_at_a_cancellation_point(void *releases)
+{
+    pthread_testcancel();
+    ++*(int *)releases;
+}
+
+static void be_cancelled_after_the_hooks(void *calls)
+{
+    struct tpark_thread *t;
+    struct tpark_unparker *u = armed_with(&t, &(struct tpark_hook){
+                                                  .wake = wake_at_a_cancellation_point,
+                                                  .release = release_at_a_cancellation_point,
+                                                  .context = calls,
+                                              });
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    CHECK(tpark_unparker_unpark_and_free(u) == TPARK_PARKED);
+    CHECK(tpark_disarm(tpark_thread_parker(t)));
+    tpark_thread_free(t);
+    CHECK(*(int *)calls == 2);
+    pthread_testcancel();
+    *(int *)calls = 0;
+}
+
+TEST(hook, that_reaches_a_cancellation_point_is_not_cancelled)
+{
+    int calls = 0;
+    struct task task;
+    start(&task, be_cancelled_after_the_hooks, &calls);
+    join(&task);
+    CHECK(calls == 2);
+}
+
+static bool wake_and_end(void *unused)
+{
+    pthread_exit(unused);
+}
+
+static void end_in_wake(void *data)
+{
+    struct tpark_thread **t = data;
+    tpark_unparker_unpark_and_free(armed_with(t, &(struct tpark_hook){.wake = wake_and_end}));
+    CHECK(false);
+}
+
+TEST(hook, that_ends_its_thread_leaves_no_reference)
+{
+#ifdef __GLIBC__
+    struct tpark_thread *t = NULL;
+    struct task task;
+    start(&task, end_in_wake, &t);
+    join(&task);
+    CHECK(*references(t) == 1);
+    CHECK(tpark_disarm(tpark_thread_parker(t)));
+    tpark_thread_free(t);
+#else
+    (void)end_in_wake;
+    SKIP("the C library does not unwind the stack of a thread that ends");
+#endif
+}
+
+static void release_and_end(void *unused)
+{
+    pthread_exit(unused);
+}
+
+static void end_in_release(void *unused)
+{
+    const struct tpark_hook hook = {.wake = wake_place, .release = release_and_end};
+    (void)unused;
+    tpark_thread_free(tpark_thread_new_hooked(0, &hook));
+    CHECK(false);
+}
+
+TEST(hook, that_ends_its_thread_when_it_releases_leaves_no_memory)
+{
+    struct task task;
+    start(&task, end_in_release, NULL); /* so that what the C library needs for it is there */
+    join(&task);
+    const int allocated = allocations, freed = frees;
+    start(&task, end_in_release, NULL);
+    join(&task);
+    CHECK(allocations == allocated + 1);
+    CHECK(frees >= freed + 1);
+}
+
+TEST(unpark_and_free, unparks_and_drops_the_reference)
+{
+    struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
+    CHECK(tpark_unparker_unpark_and_free(tpark_thread_unparker(t)) == TPARK_EMPTY);
+    CHECK(*references(t) == 1);
+    CHECK(tpark_unparker_unpark_and_free(tpark_thread_unparker(t)) == TPARK_NOTIFIED);
+    CHECK(tpark_thread_park_timeout(t, 0) == 0);
+    struct tpark_unparker *last = tpark_thread_unparker(t);
+    const int before = frees;
+    tpark_thread_free(t);
+    CHECK(frees == before);
+    tpark_unparker_unpark_and_free(last);
+    CHECK(frees == before + 1);
+}
+
+TEST(handle, an_unparker_reaches_its_parker)
+{
+    struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
+    struct tpark_unparker *u = tpark_thread_unparker(t);
+    CHECK(tpark_unparker_parker(u) == tpark_thread_parker(t));
+    tpark_thread_free(t);
+    CHECK(tpark_unpark(tpark_unparker_parker(u)) == TPARK_EMPTY);
+    tpark_unparker_free(u);
+}
+
+TEST(try_free, leaves_a_handle_alone_whose_parker_is_armed)
+{
+    struct tpark_thread *t = tpark_thread_new(0);
+    CHECK(t != NULL);
+    const int before = frees;
+    CHECK(tpark_arm(tpark_thread_parker(t)));
+    CHECK(!tpark_thread_try_free(t));
+    CHECK(frees == before);
+    CHECK(!tpark_disarm(tpark_thread_parker(t)));
+    CHECK(tpark_thread_try_free(t));
+    CHECK(frees == before + 1);
+    CHECK(tpark_thread_try_free(NULL));
+}
+
 static void overflow_by_unparker(void)
 {
     struct tpark_thread *t = tpark_thread_new(0);
