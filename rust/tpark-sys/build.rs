@@ -5,7 +5,7 @@ use std::process::{exit, Command};
 use std::{env, fs};
 
 /// A library without it is older than these bindings.
-const NEWEST: &[u8] = b"tpark_unparker_wake_owner";
+const NEWEST: &[u8] = b"tpark_current_borrow";
 
 fn fail(why: String) -> ! {
     eprintln!("tpark-sys: {why}");

@@ -176,6 +176,7 @@ extern "C" {
     pub fn tpark_thread_new(flags: c_uint) -> *mut tpark_thread;
     pub fn tpark_thread_new_hooked(flags: c_uint, hook: *const tpark_hook) -> *mut tpark_thread;
     pub fn tpark_thread_free(t: *mut tpark_thread);
+    pub fn tpark_thread_try_free(t: *mut tpark_thread) -> bool;
     pub fn tpark_thread_parker(t: *mut tpark_thread) -> *mut tpark;
     pub fn tpark_thread_unparker(t: *mut tpark_thread) -> *mut tpark_unparker;
     pub fn tpark_thread_park(t: *mut tpark_thread);
@@ -185,6 +186,8 @@ extern "C" {
     pub fn tpark_unparker_clone(u: *const tpark_unparker) -> *mut tpark_unparker;
     pub fn tpark_unparker_free(u: *mut tpark_unparker);
     pub fn tpark_unparker_unpark(u: *mut tpark_unparker) -> tpark_state;
+    pub fn tpark_unparker_unpark_and_free(u: *mut tpark_unparker) -> tpark_state;
+    pub fn tpark_unparker_parker(u: *mut tpark_unparker) -> *mut tpark;
     pub fn tpark_unparker_notify(u: *mut tpark_unparker) -> tpark_owed;
     pub fn tpark_unparker_wake_owner(u: *mut tpark_unparker, owed: tpark_owed);
     pub fn tpark_unparker_same_parker(a: *const tpark_unparker, b: *const tpark_unparker) -> bool;
@@ -203,6 +206,8 @@ extern "C" {
     pub fn tpark_current_park_until(deadline: *const timespec) -> c_int;
     pub fn tpark_current_unparker() -> *mut tpark_unparker;
     pub fn tpark_current_waker() -> tpark_waker;
+    pub fn tpark_current_borrow() -> *mut tpark_thread;
+    pub fn tpark_current_give_back(t: *mut tpark_thread);
     pub fn tpark_block_on(poll: tpark_poll, future: *mut c_void) -> c_int;
 }
 

@@ -3,12 +3,10 @@
 //!
 //! The data of a waker that tpark makes is the unparker, in Rust as in C, where all such wakers
 //! share one vtable: so the pointer alone goes from one language to the other.
-use std::any::Any;
 use std::future::Future;
 use std::mem::{self, ManuallyDrop};
-use std::os::raw::c_void;
-use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
+use std::ptr::NonNull;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use crate::{sys, Unparker};
@@ -22,7 +20,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    unsafe { Unparker::from_raw(data) }.unpark();
+    unsafe { sys::tpark_unparker_unpark_and_free(data as *mut sys::tpark_unparker) };
 }
 
 unsafe fn wake_by_ref(data: *const ()) {
@@ -50,28 +48,18 @@ impl From<Unparker> for Waker {
     }
 }
 
-/// A future on its way through C, and what became of it.
-struct Call<'a, F: Future> {
-    future: Pin<&'a mut F>,
-    result: Option<Result<F::Output, Box<dyn Any + Send>>>,
+/// A parker of the calling thread's, lent to it.
+struct Borrowed(NonNull<sys::tpark_thread>);
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        // SAFETY: it was borrowed in this thread: it is not Send.
+        unsafe { sys::tpark_current_give_back(self.0.as_ptr()) }
+    }
 }
 
-/// SAFETY: future is a Call<F>, and waker one that tpark made, lent for this call.
-unsafe extern "C" fn poll<F: Future>(future: *mut c_void, waker: *const sys::tpark_waker) -> bool {
-    let call = unsafe { &mut *future.cast::<Call<'_, F>>() };
-    let waker = RawWaker::new(unsafe { (*waker).data as *const () }, &VTABLE);
-    let waker = ManuallyDrop::new(unsafe { Waker::from_raw(waker) });
-    let poll = || call.future.as_mut().poll(&mut Context::from_waker(&waker));
-    // A panic does not unwind through C.
-    call.result = match panic::catch_unwind(AssertUnwindSafe(poll)) {
-        Ok(Poll::Pending) => None,
-        Ok(Poll::Ready(output)) => Some(Ok(output)),
-        Err(payload) => Some(Err(payload)),
-    };
-    call.result.is_some()
-}
-
-/// Runs a future to its end on the calling thread. Calls may nest: each has a parker of its own.
+/// Runs a future to its end on the calling thread. Calls may nest: each has a parker of its own,
+/// which the thread keeps for the next.
 ///
 /// ```
 /// assert_eq!(tpark::block_on(async { 6 * 7 }), 42);
@@ -82,13 +70,19 @@ unsafe extern "C" fn poll<F: Future>(future: *mut c_void, waker: *const sys::tpa
 /// If the future does, or if there is no memory.
 pub fn block_on<F: Future>(mut future: F) -> F::Output {
     // SAFETY: it stays where it is until it is dropped here.
-    let future = unsafe { Pin::new_unchecked(&mut future) };
-    let mut call = Call { future, result: None };
-    // SAFETY: poll gets what it expects.
-    let error = unsafe { sys::tpark_block_on(poll::<F>, std::ptr::addr_of_mut!(call).cast()) };
-    assert_eq!(error, 0, "no memory for a parker");
-    match call.result.expect("poll returned true") {
-        Ok(output) => output,
-        Err(payload) => panic::resume_unwind(payload),
+    let mut future = unsafe { Pin::new_unchecked(&mut future) };
+    // SAFETY: any thread may call it.
+    let thread = NonNull::new(unsafe { sys::tpark_current_borrow() });
+    let thread = Borrowed(thread.expect("no memory for a parker"));
+    // SAFETY: thread is alive; a new unparker is never NULL.
+    let unparker = unsafe { Unparker::own(sys::tpark_thread_unparker(thread.0.as_ptr())) };
+    let waker = Waker::from(unparker);
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        // SAFETY: thread is alive, and nobody else parks on it.
+        unsafe { sys::tpark_thread_park(thread.0.as_ptr()) }
     }
 }
