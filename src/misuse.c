@@ -38,7 +38,7 @@ bool tpark_is_shared_memory(const void *address)
 {
 #ifdef MREMAP_MAYMOVE
     const uintptr_t size = (uintptr_t)getpagesize();
-    void *page = (void *)((uintptr_t)address & ~(size - 1));
+    void *page = (void *)((uintptr_t)address & ~(size - 1)); /* NOLINT(performance-no-int-to-ptr) */
     void *twin = mremap(page, 0, size, MREMAP_MAYMOVE);
     if (twin == MAP_FAILED)
         return false;

@@ -87,7 +87,8 @@ static uint64_t tag_of(uint64_t hash)
 
 void tpark_note_leave(struct tpark *p, bool is_shared)
 {
-    const uint64_t now = tpark_now_ns(), cpu = this_cpu();
+    const uint64_t now = tpark_now_ns();
+    const uint64_t cpu = this_cpu();
     /* Relaxed, and pairs with nothing: see the top of this file. */
     if (is_shared) {
         const uint64_t time = low_bits(now >> SHORT_UNIT_BITS, SHORT_TIME_BITS);
