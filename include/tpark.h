@@ -471,7 +471,6 @@ TPARK_API TPARK_MUST_USE struct tpark_thread *tpark_thread_new_hooked(unsigned f
  */
 TPARK_API void tpark_thread_free(struct tpark_thread *t);
 
-#ifndef TPARK_HANDLES_ONLY
 /*
  * tpark_thread_free(), but leaves the handle alone if the parker is armed: for what may run while a
  * thread still sleeps, as exit handlers and the destructors of static objects do.
@@ -483,6 +482,7 @@ TPARK_API void tpark_thread_free(struct tpark_thread *t);
  */
 TPARK_API bool tpark_thread_try_free(struct tpark_thread *t);
 
+#ifndef TPARK_HANDLES_ONLY
 /*
  * The parker inside, for what only struct tpark offers: tpark_try_park(), tpark_arm(),
  * tpark_futex_word(). tpark_unpark() on it passes by the wake hook.
@@ -556,6 +556,7 @@ TPARK_API void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_
 TPARK_API enum tpark_state tpark_unparker_unpark_and_free(struct tpark_unparker *u)
     TPARK_NONNULL(1);
 
+#ifndef TPARK_HANDLES_ONLY
 /*
  * The parker inside. tpark_unpark() on it passes by the wake hook.
  *
@@ -563,6 +564,7 @@ TPARK_API enum tpark_state tpark_unparker_unpark_and_free(struct tpark_unparker 
  * Context    Any thread. Async-signal-safe.
  */
 TPARK_API struct tpark *tpark_unparker_parker(struct tpark_unparker *u) TPARK_NONNULL(1);
+#endif
 
 /*
  * Whether two unparkers unpark the same parker; whether an unparker unparks this owner.

@@ -16,8 +16,11 @@
  * CLOCK_MONOTONIC.
  *
  * Errors are exceptions: std::bad_alloc for want of memory, std::system_error else. What can fail
- * says so; everything else is noexcept. An object that was moved from can be destroyed and assigned
- * to, and nothing else.
+ * says so; everything else is noexcept. Compiled without exceptions, what would throw calls
+ * std::terminate(); who wants to go on makes the C object, and hands it over. An object that was
+ * moved from can be destroyed and assigned to, and nothing else.
+ *
+ * No destructor looks for misuse, since one of a static object runs while other threads may sleep.
  *
  * The namespace is tparkxx, since tpark is the name of a struct.
  */
@@ -28,6 +31,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <new>
@@ -41,7 +45,6 @@
 #define TPARK_HAS_SYNC_WAIT 1
 #include <atomic>
 #include <coroutine>
-#include <optional>
 #else
 #define TPARK_HAS_SYNC_WAIT 0
 #endif
@@ -55,6 +58,9 @@ enum class state {
     parked = TPARK_PARKED,
     notified = TPARK_NOTIFIED,
 };
+
+/* What notify() leaves to do, and what it replaced. */
+using owed = ::tpark_owed;
 
 namespace detail
 {
@@ -70,7 +76,9 @@ std::chrono::nanoseconds saturate(const std::chrono::duration<Rep, Period> &d)
         return nanoseconds::zero();
     if (duration<double, std::nano>(d) >= limit)
         return (nanoseconds::max)();
-    return std::chrono::ceil<nanoseconds>(d);
+    /* In two steps, so that no period overflows on the way. */
+    const auto s = duration_cast<seconds>(d);
+    return s + std::chrono::ceil<nanoseconds>(d - s);
 }
 
 template <class Rep, class Period>
@@ -111,9 +119,14 @@ class deadline
 
 [[noreturn]] inline void raise(int error, const char *function)
 {
+#ifdef __cpp_exceptions
     if (error == ENOMEM)
         throw std::bad_alloc();
     throw std::system_error(error, std::generic_category(), function);
+#else
+    static_cast<void>(error), static_cast<void>(function);
+    std::terminate();
+#endif
 }
 
 } /* namespace detail */
@@ -131,10 +144,8 @@ class parker
             detail::raise(error, "tpark_init");
     }
 
-    ~parker()
-    {
-        tpark_destroy(&raw_);
-    }
+    /* Nothing to give back on Linux; elsewhere tpark_destroy() may be needed with pthread. */
+    ~parker() = default;
 
     parker(const parker &) = delete;
     parker &operator=(const parker &) = delete;
@@ -168,14 +179,14 @@ class parker
     }
 
     /* The first half of unpark(), and the second: see tpark_notify(). */
-    [[nodiscard]] tpark_owed notify() noexcept
+    [[nodiscard]] owed notify() noexcept
     {
         return tpark_notify(&raw_);
     }
 
-    static void wake_owner(const tpark_owed &owed) noexcept
+    static void wake_owner(const owed &wake) noexcept
     {
-        tpark_wake_owner(owed);
+        tpark_wake_owner(wake);
     }
 
     [[nodiscard]] bool arm() noexcept
@@ -301,14 +312,14 @@ class unparker
         return static_cast<state>(tpark_unparker_unpark(raw_));
     }
 
-    [[nodiscard]] tpark_owed notify() const noexcept
+    [[nodiscard]] owed notify() const noexcept
     {
         return tpark_unparker_notify(raw_);
     }
 
-    void wake_owner(const tpark_owed &owed) const noexcept
+    void wake_owner(const owed &wake) const noexcept
     {
-        tpark_unparker_wake_owner(raw_, owed);
+        tpark_unparker_wake_owner(raw_, wake);
     }
 
     /* Gives up the reference to the waker. */
@@ -350,8 +361,14 @@ class owner
     }
 
     /* Throws std::bad_alloc, or std::system_error: flags that a handle does not take. */
-    explicit owner(unsigned flags) : owner(tpark_thread_new(flags))
+    explicit owner(unsigned flags) : raw_(checked(tpark_thread_new(flags)))
     {
+    }
+
+    /* Takes over the handle. */
+    static owner adopt(tpark_thread *raw) noexcept
+    {
+        return owner(adopted{raw});
     }
 
     /*
@@ -362,7 +379,7 @@ class owner
     template <class Hook,
               class = std::enable_if_t<std::is_nothrow_invocable_r_v<bool, std::decay_t<Hook> &>>>
     explicit owner(Hook &&hook, unsigned flags = 0)
-        : owner(make_hooked(std::forward<Hook>(hook), flags))
+        : raw_(make_hooked(std::forward<Hook>(hook), flags))
     {
     }
 
@@ -376,9 +393,10 @@ class owner
         return *this;
     }
 
+    /* Leaves a parker alone on which a thread sleeps. */
     ~owner()
     {
-        tpark_thread_free(raw_);
+        static_cast<void>(tpark_thread_try_free(raw_));
     }
 
     void swap(owner &other) noexcept
@@ -428,10 +446,20 @@ class owner
     }
 
   private:
-    explicit owner(tpark_thread *raw) : raw_(raw)
+    /* No mere pointer, for which 0 would do as well as for flags. */
+    struct adopted {
+        tpark_thread *raw;
+    };
+
+    explicit owner(adopted handle) noexcept : raw_(handle.raw)
     {
-        if (!raw_)
+    }
+
+    static tpark_thread *checked(tpark_thread *t)
+    {
+        if (!t)
             detail::raise(errno, "tpark_thread_new");
+        return t;
     }
 
     template <class Hook> static tpark_thread *make_hooked(Hook &&hook, unsigned flags)
@@ -442,9 +470,8 @@ class owner
         raw.wake = [](void *self) -> bool { return (*static_cast<Context *>(self))(); };
         raw.release = [](void *self) { delete static_cast<Context *>(self); };
         raw.context = context.get();
-        tpark_thread *t = tpark_thread_new_hooked(flags, &raw);
-        if (t)
-            static_cast<void>(context.release());
+        tpark_thread *t = checked(tpark_thread_new_hooked(flags, &raw));
+        static_cast<void>(context.release());
         return t;
     }
 
@@ -489,30 +516,112 @@ park_until(const std::chrono::time_point<std::chrono::steady_clock, Duration> &a
 
 } /* namespace this_thread */
 
+namespace detail
+{
+
+/* A parker that the thread keeps: see tpark_current_borrow(). */
+class loan
+{
+  public:
+    loan() : raw_(tpark_current_borrow())
+    {
+        if (!raw_)
+            raise(errno, "tpark_current_borrow");
+    }
+
+    ~loan()
+    {
+        tpark_current_give_back(raw_);
+    }
+
+    loan(const loan &) = delete;
+    loan &operator=(const loan &) = delete;
+
+    waker get_waker() const noexcept
+    {
+        return unparker(tpark_thread_unparker(raw_)).into_waker();
+    }
+
+    void park() noexcept
+    {
+        tpark_thread_park(raw_);
+    }
+
+  private:
+    tpark_thread *raw_;
+};
+
+} /* namespace detail */
+
 /*
- * tpark_block_on() for a callable bool(const tpark_waker &), which may throw: then the exception
- * ends the call. Throws std::bad_alloc.
+ * tpark_block_on() for a callable bool(const tpark_waker &). Whatever leaves it ends the call: its
+ * exception, another language's, or the end of the thread. Throws std::bad_alloc.
  */
 template <class Poll> void block_on(Poll &&poll)
 {
-    struct call {
-        std::remove_reference_t<Poll> &poll;
-        std::exception_ptr exception;
-    } call{poll, nullptr};
-    const auto poll_once = [](void *argument, const tpark_waker *lent) -> bool {
-        auto &self = *static_cast<struct call *>(argument);
-        try {
-            return self.poll(*lent);
-        } catch (...) {
-            self.exception = std::current_exception(); /* not through the frames of C */
-            return true;
-        }
-    };
-    if (const int error = tpark_block_on(poll_once, &call))
-        detail::raise(error, "tpark_block_on");
-    if (call.exception)
-        std::rethrow_exception(call.exception);
+    detail::loan self;
+    const waker w = self.get_waker();
+    while (!poll(w.get()))
+        self.park();
 }
+
+#ifndef TPARK_HANDLES_ONLY
+
+/* One of the set of park_any(), which says in has_token whether it consumed the parker's token. */
+inline tpark_any any_of(parker &p) noexcept
+{
+    tpark_any one{};
+    one.parker = p.native_handle();
+    return one;
+}
+
+inline tpark_any any_of(const owner &o) noexcept
+{
+    tpark_any one{};
+    one.parker = o.native_handle();
+    return one;
+}
+
+namespace detail
+{
+
+template <class Set> bool park_any(Set &set, const timespec *until)
+{
+    const int error = tpark_park_any(std::data(set), std::size(set), until);
+    if (error != 0 && error != ETIMEDOUT)
+        raise(error, "tpark_park_any");
+    return error == 0;
+}
+
+} /* namespace detail */
+
+/*
+ * tpark_park_any() on an array, std::array or std::vector of what any_of() makes. The timed ones
+ * return whether a token was consumed. Throw std::system_error: the set is empty, or too large.
+ */
+template <class Set> void park_any(Set &set)
+{
+    static_cast<void>(detail::park_any(set, nullptr));
+}
+
+template <class Set, class Duration>
+[[nodiscard]] bool
+park_any_until(Set &set, const std::chrono::time_point<std::chrono::steady_clock, Duration> &at)
+{
+    return detail::park_any(set, detail::deadline(at).get());
+}
+
+template <class Set, class Rep, class Period>
+[[nodiscard]] bool park_any_for(Set &set, const std::chrono::duration<Rep, Period> &timeout)
+{
+    using clock = std::chrono::steady_clock;
+    const auto ns = detail::saturate(timeout);
+    const auto now = clock::now();
+    const auto last = (clock::time_point::max)();
+    return park_any_until(set, ns < last - now ? now + ns : last);
+}
+
+#endif /* TPARK_HANDLES_ONLY */
 
 #if TPARK_HAS_SYNC_WAIT
 
@@ -545,28 +654,33 @@ using await_result =
     decltype(std::declval<std::remove_reference_t<decltype(get_awaiter(std::declval<T>()))> &>()
                  .await_resume());
 
-/* What the coroutine leaves behind, outside of its frame. */
-struct outcome {
-    std::exception_ptr exception;
-    std::optional<waker> waiting;
-    std::atomic<bool> is_done = false;
-
-    /* With is_done the frame and this object may go: what is needed then is on this stack. */
-    void finish() noexcept
-    {
-        waker w = *std::move(waiting);
-        is_done.store(true, std::memory_order_release); /* pairs with the load in sync_wait() */
-        std::move(w).wake();
-    }
-};
-
-struct runner {
+/*
+ * A coroutine that does nothing but ring when it is resumed: what an awaitable is given for the
+ * caller of sync_wait(), which itself is none. Nobody's code runs in it, so nothing can be thrown
+ * in the thread that resumes it.
+ */
+class bell
+{
+  public:
     struct promise_type {
-        outcome *result = nullptr;
-
-        runner get_return_object() noexcept
+        /* Of the coroutine's argument. */
+        explicit promise_type(waker &w) noexcept : waiter(std::move(w))
         {
-            return {std::coroutine_handle<promise_type>::from_promise(*this)};
+        }
+
+        /* Once it has rung, the waiter may destroy it: what is needed then is on this stack. */
+        void ring() noexcept
+        {
+            waker w = std::move(waiter);
+            /* Pairs with the load in has_rung(): what the awaitable did before it resumed the
+             * coroutine is visible to await_resume(). */
+            is_rung.store(true, std::memory_order_release);
+            std::move(w).wake();
+        }
+
+        bell get_return_object() noexcept
+        {
+            return bell(std::coroutine_handle<promise_type>::from_promise(*this));
         }
         std::suspend_always initial_suspend() noexcept
         {
@@ -574,7 +688,7 @@ struct runner {
         }
         auto final_suspend() noexcept
         {
-            struct awaiter {
+            struct ringer {
                 bool await_ready() noexcept
                 {
                     return false;
@@ -586,82 +700,94 @@ struct runner {
                 void
                 await_suspend(std::coroutine_handle<promise_type> h) noexcept
                 {
-                    h.promise().result->finish();
+                    h.promise().ring();
                 }
                 void await_resume() noexcept
                 {
                 }
             };
-            return awaiter{};
+            return ringer{};
         }
         void return_void() noexcept
         {
         }
         void unhandled_exception() noexcept
         {
-            result->exception = std::current_exception();
         }
+
+        waker waiter;
+        std::atomic<bool> is_rung{false};
     };
 
-    std::coroutine_handle<promise_type> handle;
+    static bell make(waker)
+    {
+        co_return;
+    }
+
+    bell(bell &&other) noexcept : handle_(std::exchange(other.handle_, nullptr))
+    {
+    }
+
+    ~bell()
+    {
+        if (handle_)
+            handle_.destroy();
+    }
+
+    std::coroutine_handle<promise_type> get() const noexcept
+    {
+        return handle_;
+    }
+
+    bool has_rung() const noexcept
+    {
+        return handle_.promise().is_rung.load(std::memory_order_acquire); /* pairs with ring() */
+    }
+
+  private:
+    explicit bell(std::coroutine_handle<promise_type> h) noexcept : handle_(h)
+    {
+    }
+
+    std::coroutine_handle<promise_type> handle_;
 };
 
-template <class T, class Store> runner run(T &&awaitable, Store store)
+/* As a coroutine that awaits does: what await_suspend() returns says who runs next. */
+template <class Awaiter, class Handle> void suspend(Awaiter &awaiter, Handle h)
 {
-    auto &&awaiter = get_awaiter(std::forward<T>(awaitable));
-    if constexpr (std::is_void_v<await_result<T>>)
-        co_await awaiter;
-    else
-        store(co_await awaiter);
+    using next = decltype(awaiter.await_suspend(h));
+    if constexpr (std::is_void_v<next>) {
+        awaiter.await_suspend(h);
+    } else if constexpr (std::is_same_v<next, bool>) {
+        if (!awaiter.await_suspend(h))
+            h.resume();
+    } else {
+        awaiter.await_suspend(h).resume();
+    }
 }
 
 } /* namespace detail */
 
 /*
- * Awaits on the calling thread, which parks until the awaitable is done; whoever resumes it runs
- * what follows in the awaitable, and the thread goes on. Returns the result (a value for an rvalue
- * reference), or throws what the awaitable threw, or std::bad_alloc.
+ * Awaits on the calling thread, which parks until whatever the awaitable waits for resumes it, and
+ * then takes the result. Returns it (a value for an rvalue reference), or throws what the awaitable
+ * throws, or std::bad_alloc. Whatever else leaves the awaitable's functions in this thread, as an
+ * exception of another language or the end of the thread, leaves this call too.
  */
 template <class T>
 auto sync_wait(T &&awaitable)
     -> std::conditional_t<std::is_lvalue_reference_v<detail::await_result<T>>,
                           detail::await_result<T>, std::remove_reference_t<detail::await_result<T>>>
 {
-    using result = detail::await_result<T>;
-    using stored = std::conditional_t<
-        std::is_void_v<result>, char,
-        std::conditional_t<std::is_lvalue_reference_v<result>, std::remove_reference_t<result> *,
-                           std::remove_cv_t<std::remove_reference_t<result>>>>;
-    std::optional<stored> value;
-    detail::outcome outcome;
-    const auto store = [&value](auto &&r) {
-        if constexpr (std::is_lvalue_reference_v<result>)
-            value.emplace(std::addressof(r));
-        else
-            value.emplace(std::forward<decltype(r)>(r));
-    };
-    const auto handle = detail::run(std::forward<T>(awaitable), store).handle;
-    struct destroyer {
-        std::coroutine_handle<> handle;
-        ~destroyer()
-        {
-            handle.destroy();
-        }
-    } const destroyer{handle};
-    handle.promise().result = &outcome;
-    block_on([&](const tpark_waker &lent) {
-        if (!outcome.waiting) {
-            outcome.waiting = waker::clone(lent);
-            handle.resume();
-        }
-        return outcome.is_done.load(std::memory_order_acquire); /* pairs with outcome::finish() */
-    });
-    if (outcome.exception)
-        std::rethrow_exception(outcome.exception);
-    if constexpr (std::is_lvalue_reference_v<result>)
-        return **value;
-    else if constexpr (!std::is_void_v<result>)
-        return *std::move(value);
+    auto &&awaiter = detail::get_awaiter(std::forward<T>(awaitable));
+    if (!awaiter.await_ready()) {
+        detail::loan self;
+        const detail::bell bell = detail::bell::make(self.get_waker());
+        detail::suspend(awaiter, bell.get());
+        while (!bell.has_rung())
+            self.park();
+    }
+    return awaiter.await_resume();
 }
 
 #endif /* TPARK_HAS_SYNC_WAIT */

@@ -2,6 +2,7 @@
 /* What tpark.hpp adds to tpark.h: ownership, times, exceptions. */
 #include <tpark.hpp>
 
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -26,6 +27,8 @@ static_assert(std::is_nothrow_move_constructible_v<owner> &&
 static_assert(std::is_copy_constructible_v<unparker> && std::is_copy_assignable_v<unparker>);
 static_assert(std::is_nothrow_move_constructible_v<unparker>);
 static_assert(std::is_copy_constructible_v<waker> && std::is_nothrow_move_constructible_v<waker>);
+static_assert(std::is_trivially_destructible_v<parker>);
+static_assert(!std::is_constructible_v<owner, std::nullptr_t>);
 static_assert(sizeof(parker) == sizeof(::tpark));
 static_assert(sizeof(owner) == sizeof(void *) && sizeof(unparker) == sizeof(void *));
 
@@ -104,6 +107,15 @@ void conversions_saturate_and_round_up()
     using clock = steady_clock;
     CHECK(deadline((clock::time_point::max)()).get() == nullptr);
     CHECK(deadline(time_point<clock, hours>((hours::max)())).get() == nullptr);
+    /* Neither a decimal fraction nor a whole number of nanoseconds; 291 years of it. */
+    CHECK(timeout_ns(duration<std::int64_t, std::ratio<1, 3>>(1)) == 333333334);
+    CHECK(timeout_ns(duration<std::int64_t, std::ratio<1, 3>>(27'000'000'000)) ==
+          9'000'000'000'000'000'000);
+    CHECK(timeout_ns(duration<std::int64_t, std::ratio<7, 3>>(3)) == 7'000'000'000);
+    CHECK(timeout_ns(duration<double>(0.1)) == 100'000'000);
+    CHECK(timeout_ns(nanoseconds(9'199'999'999'999'990'000)) == 9'199'999'999'999'990'000);
+    CHECK(timeout_ns(nanoseconds(9'200'000'000'000'010'000)) == UINT64_MAX);
+
     const deadline at(time_point<clock, duration<double>>(duration<double>(1.5)));
     CHECK(at.get()->tv_sec == 1 && at.get()->tv_nsec == 500000000);
 }
@@ -202,6 +214,138 @@ void a_hook_is_called_and_destroyed_once()
     CHECK(calls.use_count() == 1);
 }
 
+void zero_is_a_number_of_flags()
+{
+    parker p(0);
+    owner o(0);
+    p.unpark();
+    CHECK(p.try_park() && !o.park_for(0s));
+}
+
+void a_hook_is_destroyed_and_errno_told_when_flags_are_refused()
+{
+    struct hook {
+        std::shared_ptr<int> alive;
+        bool operator()() noexcept
+        {
+            return true;
+        }
+        ~hook()
+        {
+            errno = EIO;
+        }
+    };
+    const auto alive = std::make_shared<int>(0);
+    try {
+        owner o(hook{alive}, TPARK_SHARED);
+        CHECK(false);
+    } catch (const std::system_error &e) {
+        CHECK(e.code() == std::errc::invalid_argument);
+    }
+    CHECK(alive.use_count() == 1);
+}
+
+/* When the last handle of one goes, the variable that held it has its new value already. */
+template <class Handle> struct looks_back {
+    const Handle *variable;
+    const void *expected;
+    bool *was_right;
+
+    bool operator()() const noexcept
+    {
+        return true;
+    }
+    ~looks_back()
+    {
+        if (variable)
+            *was_right = variable->get() == expected;
+    }
+    looks_back(const Handle *v, const void *e, bool *r) : variable(v), expected(e), was_right(r)
+    {
+    }
+    looks_back(looks_back &&other) noexcept
+        : variable(std::exchange(other.variable, nullptr)), expected(other.expected),
+          was_right(other.was_right)
+    {
+    }
+};
+
+void an_assignment_frees_last()
+{
+    owner other;
+    unparker u = other.get_unparker();
+    const unparker expected = u;
+    bool was_right = false;
+    {
+        owner o(looks_back<unparker>(&u, expected.get(), &was_right));
+        u = o.get_unparker();
+    }
+    u = expected; /* the last handle of o goes */
+    CHECK(was_right);
+}
+
+void an_assignment_to_itself_changes_nothing()
+{
+    owner o;
+    unparker u = o.get_unparker();
+    waker w = o.get_waker();
+    const unparker same = u;
+    unparker &itself = u;
+    u = itself;
+    u = std::move(itself);
+    waker &own = w;
+    w = own;
+    w = std::move(own);
+    owner &me = o;
+    o = std::move(me);
+    CHECK(u == same && o.get_unparker() == same);
+    w.wake_by_ref();
+    o.park();
+    u.unpark();
+    o.park();
+}
+
+void an_assignment_gives_back_what_was_there()
+{
+    auto calls = std::make_shared<int>(0);
+    const auto make = [&] { return owner([calls]() noexcept { return ++*calls > 0; }); };
+    owner o = make();
+    CHECK(calls.use_count() == 2);
+    o = make();
+    CHECK(calls.use_count() == 2);
+    unparker u = o.get_unparker();
+    unparker moved = std::move(u);
+    CHECK(u.get() == nullptr && u.release() == nullptr);
+    o = owner();
+    CHECK(calls.use_count() == 2);
+    moved = o.get_unparker();
+    CHECK(calls.use_count() == 1);
+}
+
+void a_set_is_parked_on()
+{
+    parker p;
+    owner o;
+    tpark_any set[] = {tparkxx::any_of(p), tparkxx::any_of(o)};
+    CHECK(!tparkxx::park_any_for(set, 1ms));
+    o.get_unparker().unpark();
+    tparkxx::park_any(set);
+    CHECK(!set[0].has_token && set[1].has_token);
+    p.unpark();
+    CHECK(tparkxx::park_any_until(set, steady_clock::now()));
+    CHECK(set[0].has_token && !set[1].has_token);
+    p.unpark();
+    CHECK(tparkxx::park_any_for(set, (nanoseconds::max)()));
+    CHECK(!tparkxx::park_any_for(set, -1h));
+    std::array<tpark_any, TPARK_ANY_MAX + 1> too_many{};
+    try {
+        tparkxx::park_any(too_many);
+        CHECK(false);
+    } catch (const std::system_error &e) {
+        CHECK(e.code() == std::errc::invalid_argument);
+    }
+}
+
 /* A kind of our own, whose references can be counted. */
 int references, wakes;
 const tpark_waker_vtable *counting_vtable();
@@ -294,6 +438,12 @@ int main()
     handles_may_end_in_any_order();
     an_owner_is_woken_from_its_sleep();
     a_hook_is_called_and_destroyed_once();
+    zero_is_a_number_of_flags();
+    a_hook_is_destroyed_and_errno_told_when_flags_are_refused();
+    an_assignment_frees_last();
+    an_assignment_to_itself_changes_nothing();
+    an_assignment_gives_back_what_was_there();
+    a_set_is_parked_on();
     a_waker_keeps_its_count();
     the_current_thread_has_a_parker();
     block_on_polls_until_true_and_passes_exceptions();

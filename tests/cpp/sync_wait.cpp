@@ -39,7 +39,7 @@ template <class Get> struct elsewhere {
     }
     decltype(auto) await_resume()
     {
-        CHECK(std::this_thread::get_id() != caller);
+        CHECK(std::this_thread::get_id() == caller);
         return get();
     }
     ~elsewhere()
