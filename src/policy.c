@@ -449,12 +449,14 @@ static void suspect(struct predictor *known, uint64_t after_ns)
 /* The sleep competes with spins, so one that was longer than they are tells little of its cost. */
 static void learn_sleep(struct predictor *known, uint64_t wait_ns, uint64_t now_ns)
 {
+    const uint64_t latency = now_ns - known->start_ns - wait_ns;
     const bool is_comparable = wait_ns <= times_ns[TIMES - 1];
     if (is_comparable)
-        average(&self.latency_ns, now_ns - known->start_ns - wait_ns);
+        average(&self.latency_ns, latency);
     if (known->cpu_ns == 0)
         return;
-    const uint64_t owners = thread_cpu_ns() - known->cpu_ns;
+    /* Where the clock of CPU time is a coarse one, it cannot have been more than what passed. */
+    const uint64_t owners = between(0, thread_cpu_ns() - known->cpu_ns, latency);
     /* The waker's part is about half of the owner's. */
     measure_again(is_comparable && !average(&self.cost_ns, owners + owners / 2));
 }
