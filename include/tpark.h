@@ -20,9 +20,14 @@
  * What holds for every function, unless it says otherwise:
  *
  *   Time       Deadlines are absolute times of CLOCK_MONOTONIC; steps of the wall clock do not
- *              move them.
+ *              move them. The clock stands still while the machine is suspended.
  *   errno      is left as it was.
- *   Cancel     No function is a cancellation point.
+ *   Cancel     No function is a cancellation point, nor may one be cancelled asynchronously.
+ *   Jumps      Who leaves between tpark_arm() and tpark_disarm() (by longjmp(), an exception, a
+ *              panic), or leaves a park from a signal handler (by siglongjmp()), leaves the parker
+ *              armed. The way back is tpark_disarm(), before any other call of the owner's; it says
+ *              whether a token was there. With the pthread backend nothing leads back out of a
+ *              park: leave the parker alone.
  *   Misuse     One line on stderr that names the function and the reason, then abort(). A null
  *              pointer crashes; the compiler warns of it. Use after free is undefined.
  *   Peers      Whatever another process writes into a parker in shared memory (futex backend), and
@@ -47,6 +52,7 @@
 #define TPARK_VERSION_MAJOR 0
 #define TPARK_VERSION_MINOR 2
 #define TPARK_VERSION_PATCH 0
+#define TPARK_VERSION "0.2.0"
 
 /* Compiler extensions, kept to this place. */
 #if defined(__GNUC__)
@@ -61,6 +67,15 @@
 #endif
 #define TPARK_NONNULL(...)
 #define TPARK_MUST_USE
+#endif
+/* What never blocks, allocates or takes a lock; a compiler that knows real time checks callers. */
+#if defined(__has_attribute)
+#if __has_attribute(nonblocking)
+#define TPARK_NONBLOCKING __attribute__((nonblocking))
+#endif
+#endif
+#ifndef TPARK_NONBLOCKING
+#define TPARK_NONBLOCKING
 #endif
 #ifdef __cplusplus
 #define TPARK_CAST(type, value) static_cast<type>(value)
@@ -84,6 +99,13 @@
  * thread's parker. Linked with the library tpark-handles, it runs on either backend's.
  */
 #include "tpark_backend.h"
+
+/* A wake of the futex backend makes a system call, but never waits. */
+#ifdef TPARK_BACKEND_FUTEX
+#define TPARK_NONBLOCKING_WAKE TPARK_NONBLOCKING
+#else
+#define TPARK_NONBLOCKING_WAKE
+#endif
 
 #if defined(__cplusplus) && __cplusplus >= 201103L
 static_assert(sizeof(time_t) == TPARK_SIZEOF_TIME_T, "tpark was built with another time_t");
@@ -113,6 +135,14 @@ TPARK_INLINE unsigned tpark_as_u16(double value)
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/*
+ * The version of the library that runs, to compare with TPARK_VERSION, which was compiled against.
+ *
+ * Returns    As "0.2.0".
+ * Context    Any. Async-signal-safe.
+ */
+TPARK_API const char *tpark_version(void) TPARK_NONBLOCKING;
 
 /* The three states. tpark_notify() and tpark_unpark() say which one they replaced. */
 enum tpark_state {
@@ -209,7 +239,8 @@ TPARK_API void tpark_destroy(struct tpark *p) TPARK_NONNULL(1);
  * Sleeps until there is a token, and consumes it. Returns at once if there is one.
  *
  * Errors     Aborts if another thread parks on this parker at this moment.
- * Ordering   Acquire: see the top of this file.
+ * Ordering   Acquire: see the top of this file. Release: what the owner did before it is visible to
+ *            the unpark that returns TPARK_PARKED.
  * Context    The owner. Not async-signal-safe.
  * Semantics  Tokio, runtime/park.rs, ParkThread::park, which may also return spuriously on
  *            shutdown; this does not.
@@ -253,7 +284,7 @@ TPARK_API int tpark_park_until(struct tpark *p, const struct timespec *deadline)
  * Ordering   Acquire if it returned true, else none.
  * Context    The owner. Async-signal-safe while the owner is in no other call on this parker.
  */
-TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * Gives the token, and wakes the owner if it sleeps: tpark_notify(), then tpark_wake_owner(). Makes
@@ -276,7 +307,7 @@ TPARK_API bool tpark_try_park(struct tpark *p) TPARK_NONNULL(1);
  *            may have locks of its own.
  * Semantics  Tokio, runtime/park.rs, UnparkThread::unpark.
  */
-TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING_WAKE;
 
 /* ------------------------------------------------------------------------------- the halves -- */
 
@@ -290,7 +321,8 @@ TPARK_API enum tpark_state tpark_unpark(struct tpark *p) TPARK_NONNULL(1);
  * Ordering   As tpark_unpark().
  * Context    Any thread. Async-signal-safe with either backend.
  */
-TPARK_API TPARK_MUST_USE struct tpark_owed tpark_notify(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API TPARK_MUST_USE struct tpark_owed tpark_notify(struct tpark *p)
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * The second half of tpark_unpark(): wakes the owner from its sleep, if a wake is owed; gives no
@@ -302,7 +334,7 @@ TPARK_API TPARK_MUST_USE struct tpark_owed tpark_notify(struct tpark *p) TPARK_N
  *            TPARK_SHARED, whose memory need no longer be there. Pthread backend: not
  *            async-signal-safe.
  */
-TPARK_API void tpark_wake_owner(struct tpark_owed owed);
+TPARK_API void tpark_wake_owner(struct tpark_owed owed) TPARK_NONBLOCKING_WAKE;
 
 /*
  * The first half of a park: announces that the owner is about to sleep, so that the next unpark
@@ -316,7 +348,7 @@ TPARK_API void tpark_wake_owner(struct tpark_owed owed);
  *            acquire.
  * Context    The owner. Not async-signal-safe.
  */
-TPARK_API TPARK_MUST_USE bool tpark_arm(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API TPARK_MUST_USE bool tpark_arm(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * The second half of a park: takes back the announcement of tpark_arm().
@@ -326,7 +358,7 @@ TPARK_API TPARK_MUST_USE bool tpark_arm(struct tpark *p) TPARK_NONNULL(1);
  * Ordering   Acquire if it returned true, else none.
  * Context    The owner, after tpark_arm() returned true. Not async-signal-safe.
  */
-TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * Makes the caller the owner of a parker whose owner's process has died, at any point of a park.
@@ -338,7 +370,7 @@ TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1);
  * Context    One process at a time, when the old owner is surely gone. Futex backend: TPARK_SHARED.
  *            Pthread backend: without effect on a mutex that the dead owner held.
  */
-TPARK_API enum tpark_state tpark_adopt(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API enum tpark_state tpark_adopt(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * What a park does before it sleeps, for an owner that then arms and blocks in a place of its own:
@@ -367,7 +399,7 @@ TPARK_API TPARK_MUST_USE bool tpark_spin(struct tpark *p, const struct timespec 
  * Returns    The address of the word, as long as the parker lives.
  * Context    Any thread. Async-signal-safe.
  */
-TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1);
+TPARK_API uint32_t *tpark_futex_word(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING;
 #endif
 
 /* ---------------------------------------------------------------------------- any of several -- */
@@ -490,7 +522,8 @@ TPARK_API bool tpark_thread_try_free(struct tpark_thread *t);
  * Returns    A pointer that is good until tpark_thread_free(t).
  * Context    Any thread. Async-signal-safe.
  */
-TPARK_API struct tpark *tpark_thread_parker(struct tpark_thread *t) TPARK_NONNULL(1);
+TPARK_API struct tpark *tpark_thread_parker(struct tpark_thread *t)
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 #endif
 
 /*
@@ -503,7 +536,7 @@ TPARK_API struct tpark *tpark_thread_parker(struct tpark_thread *t) TPARK_NONNUL
  * Semantics  Tokio, runtime/park.rs, ParkThread::unpark.
  */
 TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_thread_unparker(struct tpark_thread *t)
-    TPARK_NONNULL(1);
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * tpark_park(), tpark_park_timeout() and tpark_park_until() on the parker inside: the same
@@ -525,7 +558,7 @@ TPARK_API int tpark_thread_park_until(struct tpark_thread *t, const struct times
  * Semantics  Rust, Clone of an Arc.
  */
 TPARK_API TPARK_MUST_USE struct tpark_unparker *tpark_unparker_clone(const struct tpark_unparker *u)
-    TPARK_NONNULL(1);
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * Frees an unparker; NULL is a no-op.
@@ -543,7 +576,7 @@ TPARK_API void tpark_unparker_free(struct tpark_unparker *u);
  */
 TPARK_API enum tpark_state tpark_unparker_unpark(struct tpark_unparker *u) TPARK_NONNULL(1);
 TPARK_API TPARK_MUST_USE struct tpark_owed tpark_unparker_notify(struct tpark_unparker *u)
-    TPARK_NONNULL(1);
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 TPARK_API void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
     TPARK_NONNULL(1);
 
@@ -563,7 +596,8 @@ TPARK_API enum tpark_state tpark_unparker_unpark_and_free(struct tpark_unparker 
  * Returns    A pointer that is good as long as the unparker.
  * Context    Any thread. Async-signal-safe.
  */
-TPARK_API struct tpark *tpark_unparker_parker(struct tpark_unparker *u) TPARK_NONNULL(1);
+TPARK_API struct tpark *tpark_unparker_parker(struct tpark_unparker *u)
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 #endif
 
 /*
@@ -573,9 +607,11 @@ TPARK_API struct tpark *tpark_unparker_parker(struct tpark_unparker *u) TPARK_NO
  * Semantics  smol's parking, Unparker::same_parker and Unparker::will_unpark.
  */
 TPARK_API bool tpark_unparker_same_parker(const struct tpark_unparker *a,
-                                          const struct tpark_unparker *b) TPARK_NONNULL(1, 2);
+                                          const struct tpark_unparker *b)
+    TPARK_NONNULL(1, 2) TPARK_NONBLOCKING;
 TPARK_API bool tpark_unparker_will_unpark(const struct tpark_unparker *u,
-                                          const struct tpark_thread *t) TPARK_NONNULL(1, 2);
+                                          const struct tpark_thread *t)
+    TPARK_NONNULL(1, 2) TPARK_NONBLOCKING;
 
 /* ------------------------------------------------------------------------------- the wakers -- */
 
@@ -617,7 +653,7 @@ TPARK_API extern const struct tpark_waker_vtable tpark_unparker_waker_vtable;
  * Semantics  Tokio, runtime/park.rs, UnparkThread::into_waker.
  */
 TPARK_API TPARK_MUST_USE struct tpark_waker tpark_unparker_into_waker(struct tpark_unparker *u)
-    TPARK_NONNULL(1);
+    TPARK_NONNULL(1) TPARK_NONBLOCKING;
 
 /*
  * Call a waker's slots, whatever its kind. tpark_waker_clone() returns the new waker.
@@ -643,7 +679,7 @@ TPARK_API void tpark_waker_drop(struct tpark_waker w);
  * Semantics  Rust, core::task::Waker::will_wake.
  */
 TPARK_API bool tpark_waker_will_wake(const struct tpark_waker *a, const struct tpark_waker *b)
-    TPARK_NONNULL(1, 2);
+    TPARK_NONNULL(1, 2) TPARK_NONBLOCKING;
 
 /* ----------------------------------------------------------------------- the current thread -- */
 

@@ -2,6 +2,7 @@
 /* Signals, stray wakes and cancellation: none of them ends a park, or moves its deadline. */
 #include <errno.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 
@@ -269,3 +270,68 @@ TEST(park, leaves_cancellation_disabled_where_it_was)
     CHECK(state == PTHREAD_CANCEL_ENABLE);
     tpark_destroy(&p);
 }
+
+/* Armed, and then left by a jump: once without a token, once with one. */
+TEST(jump, between_arm_and_disarm_leads_back_by_disarm)
+{
+    static struct tpark p = TPARK_INIT;
+    for (int round = 0; round < 2; round++) {
+        static jmp_buf before;
+        const bool is_given = round == 1;
+        if (setjmp(before) == 0) {
+            CHECK(tpark_arm(&p));
+            if (is_given)
+                tpark_unpark(&p);
+            longjmp(before, 1);
+        }
+        CHECK(tpark_disarm(&p) == is_given);
+        CHECK(tpark_park_timeout(&p, 1000) == ETIMEDOUT);
+    }
+}
+
+#ifdef TPARK_BACKEND_FUTEX
+static sigjmp_buf before_the_park;
+
+static void jump(int signal_number)
+{
+    (void)signal_number;
+    siglongjmp(before_the_park, 1);
+}
+
+static void jump_out(struct tpark *p)
+{
+    if (sigsetjmp(before_the_park, 1) != 0)
+        return;
+    if (p)
+        tpark_park(p);
+    else
+        tpark_current_park();
+}
+
+static void jump_out_and_come_back(void *parker)
+{
+    jump_out(parker);
+    struct tpark_unparker *u = tpark_current_unparker();
+    struct tpark *p = parker ? parker : tpark_unparker_parker(u);
+    CHECK(!tpark_disarm(p));
+    tpark_unpark(p);
+    CHECK(tpark_park_timeout(p, 0) == 0);
+    CHECK(tpark_park_timeout(p, 1000) == ETIMEDOUT);
+    tpark_unparker_free(u);
+}
+
+TEST(jump, out_of_a_park_leads_back_by_disarm)
+{
+    static struct tpark private = TPARK_INIT;
+    static struct tpark shared = TPARK_INIT_FLAGS(TPARK_SHARED);
+    struct tpark *const parkers[] = {&private, &shared, NULL};
+    handle(SIGUSR1, jump, 0);
+    for (size_t i = 0; i < sizeof parkers / sizeof *parkers; i++) {
+        struct task owner;
+        start(&owner, jump_out_and_come_back, parkers[i]);
+        wait_until_asleep(&owner);
+        CHECK(pthread_kill(owner.pthread, SIGUSR1) == 0);
+        join(&owner);
+    }
+}
+#endif
