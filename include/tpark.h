@@ -439,6 +439,24 @@ TPARK_API int tpark_park_any(struct tpark_any *set, size_t count, const struct t
 
 #endif /* TPARK_HANDLES_ONLY */
 
+/* ------------------------------------------------------------------------------- the kernel -- */
+
+/*
+ * Asks the kernel for more room for this process' private futexes, of whatever library. From Linux
+ * 6.16 on a process has a hash table of its own for them, of some 16 slots on a small machine, and
+ * a wake looks at all sleepers of a slot: where thousands of threads sleep, it takes several times
+ * as long. As many slots as sleepers cure it. The library never does so by itself.
+ *
+ * Returns    0, or an error number. 0 also if there are as many slots already.
+ * Units      slots: rounded up to a power of 2. 1 to 2^30.
+ * Errors     EINVAL: slots is out of range. ENOSYS: the kernel has no such table; before Linux 6.16
+ *            there is one large table for all processes. ENOMEM, EBUSY: the kernel's own.
+ * Ordering   None.
+ * Context    Any thread; best before the process starts its threads. Not async-signal-safe. Makes
+ *            the system call prctl(PR_FUTEX_HASH): not for sandboxes that kill for it.
+ */
+TPARK_API int tpark_grow_futex_hash(unsigned slots);
+
 /* ------------------------------------------------------------------------------ the handles -- */
 
 struct tpark_thread;   /* the right to park: one per parker (Tokio: ParkThread) */

@@ -9,6 +9,8 @@
  *   futex_waitv(2)  Since Linux 5.16. Sleeps on several words, and on one without timer slack.
  *   futex_wait(2)   Since Linux 6.7. Sleeps on one word without timer slack.
  *   prctl(2)        PR_GET_SECCOMP, by who is about to make one of these two newer calls.
+ *                   PR_FUTEX_HASH (6.16), but only if the program calls tpark_grow_futex_hash(),
+ *                   which both backends have (hash.c).
  *   nanosleep(2)    Where the kernel has no memory even for a futex of this thread alone.
  *
  * Why it asks first: a filter may answer an unknown call with any error, or by killing the process,

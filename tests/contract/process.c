@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -319,4 +320,49 @@ TEST(fork_, gives_the_child_a_private_parker_of_its_own)
     tpark_unpark(&p);
     check_in_child((void (*)(void *))tpark_park, &p); /* the token is copied with the memory */
     CHECK(state_of(&p) == TPARK_NOTIFIED);
+}
+
+enum { FUTEX_HASH = 78, GET_SLOTS = 2 }; /* of prctl(2), since Linux 6.16 */
+
+static int slots_now(void)
+{
+    return prctl(FUTEX_HASH, GET_SLOTS, 0ul, 0ul, 0ul);
+}
+
+static void park_on(void *p)
+{
+    tpark_park(p);
+}
+
+static void check_grows(void *unused)
+{
+    (void)unused;
+    struct tpark p = TPARK_INIT;
+    struct task owner;
+    start(&owner, park_on, &p);
+    wait_until_parked(&owner, &p);
+    errno = 4321;
+    const int error = tpark_grow_futex_hash(1000);
+    CHECK(errno == 4321);
+    CHECK(error == (slots_now() < 0 ? ENOSYS : 0));
+    if (!error) {
+        CHECK(slots_now() == 1024);
+        CHECK(tpark_grow_futex_hash(1) == 0);
+        CHECK(slots_now() == 1024);
+    }
+    CHECK(tpark_unpark(&p) == TPARK_PARKED);
+    join(&owner);
+    tpark_destroy(&p);
+}
+
+TEST(grow_futex_hash, makes_as_many_slots_or_says_that_there_are_none_and_never_fewer)
+{
+    check_in_child(check_grows, NULL);
+}
+
+TEST(grow_futex_hash, refuses_numbers_out_of_range)
+{
+    CHECK(tpark_grow_futex_hash(0) == EINVAL);
+    CHECK(tpark_grow_futex_hash((1u << 30) + 1) == EINVAL);
+    CHECK(tpark_grow_futex_hash(UINT32_MAX) == EINVAL);
 }

@@ -170,6 +170,7 @@ extern "C" {
     pub fn tpark_wake_owner(owed: tpark_owed);
     pub fn tpark_arm(p: *mut tpark) -> bool;
     pub fn tpark_disarm(p: *mut tpark) -> bool;
+    pub fn tpark_grow_futex_hash(slots: c_uint) -> c_int;
     pub fn tpark_adopt(p: *mut tpark) -> tpark_state;
     pub fn tpark_park_any(set: *mut tpark_any, count: usize, deadline: *const timespec) -> c_int;
 
