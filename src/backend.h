@@ -24,6 +24,8 @@
 #define TPARK_COLD
 #endif
 
+enum { TPARK_CACHE_LINE = 64 };
+
 /* Make what the layer needs besides state and flags, which are set. 0, or an error number. */
 int tpark_backend_init(struct tpark *p);
 void tpark_backend_destroy(struct tpark *p);

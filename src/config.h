@@ -40,4 +40,12 @@
 #define TPARK_API __attribute__((visibility("hidden")))
 #endif
 
+/* A function whose unsigned arithmetic wraps around as it is meant to: for clang's
+ * -fsanitize=integer. */
+#if defined(__clang__)
+#define TPARK_WRAPS __attribute__((no_sanitize("integer")))
+#else
+#define TPARK_WRAPS
+#endif
+
 #endif

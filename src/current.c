@@ -38,7 +38,7 @@ static _Thread_local struct {
     struct tpark_thread *current;
     bool has_destructor;
     int rounds;
-} self;
+} kept;
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -47,13 +47,13 @@ enum { NO_KEY, HAS_KEY, CODE_ENDS };
 
 static void free_all(void)
 {
-    while (self.first) {
-        struct tpark_thread *t = self.first;
-        self.first = tpark_thread_loan(t)->next;
+    while (kept.first) {
+        struct tpark_thread *t = kept.first;
+        kept.first = tpark_thread_loan(t)->next;
         (void)tpark_thread_try_free(t);
     }
-    self.current = NULL;
-    self.has_destructor = false;
+    kept.current = NULL;
+    kept.has_destructor = false;
 }
 
 static void end_thread(void *unused);
@@ -80,13 +80,13 @@ static bool set_destructor(void)
 {
     pthread_once(&key_once, make_key);
     ANNOTATE_ACQUIRE(&key_once);
-    return get_key_state() == HAS_KEY && pthread_setspecific(key, &self) == 0;
+    return get_key_state() == HAS_KEY && pthread_setspecific(key, &kept) == 0;
 }
 
 static void end_thread(void *unused)
 {
     (void)unused;
-    if (++self.rounds < DESTRUCTOR_ROUNDS && set_destructor())
+    if (++kept.rounds < DESTRUCTOR_ROUNDS && set_destructor())
         return;
     free_all();
 }
@@ -103,22 +103,22 @@ __attribute__((destructor)) static void end_code(void)
 /* One that is not lent; NULL if there is none. */
 static struct tpark_thread *find_idle(void)
 {
-    struct tpark_thread *t = self.first;
+    struct tpark_thread *t = kept.first;
     while (t && tpark_thread_loan(t)->is_lent)
         t = tpark_thread_loan(t)->next;
     return t;
 }
 
-static struct tpark_thread *make(void)
+static struct tpark_thread *make_kept(void)
 {
     struct tpark_thread *t = tpark_thread_new(0);
     if (!t)
         return NULL;
     const int saved_errno = errno;
-    self.has_destructor = self.has_destructor || set_destructor();
+    kept.has_destructor = kept.has_destructor || set_destructor();
     errno = saved_errno;
-    tpark_thread_loan(t)->next = self.first;
-    self.first = t;
+    tpark_thread_loan(t)->next = kept.first;
+    kept.first = t;
     return t;
 }
 
@@ -128,7 +128,7 @@ struct tpark_thread *tpark_current_borrow(void)
     if (t)
         (void)tpark_try_park(tpark_thread_parker(t)); /* a token of the last loan */
     else
-        t = make();
+        t = make_kept();
     if (t)
         tpark_thread_loan(t)->is_lent = true;
     return t;
@@ -137,7 +137,7 @@ struct tpark_thread *tpark_current_borrow(void)
 /* Of a thread that will run no destructor. */
 static void forget(struct tpark_thread *t)
 {
-    struct tpark_thread **at = &self.first;
+    struct tpark_thread **at = &kept.first;
     while (*at != t)
         at = &tpark_thread_loan(*at)->next;
     *at = tpark_thread_loan(t)->next;
@@ -148,22 +148,22 @@ void tpark_current_give_back(struct tpark_thread *t)
 {
     tpark_require_idle(tpark_thread_parker(t), __func__);
     tpark_thread_loan(t)->is_lent = false;
-    if (!self.has_destructor)
+    if (!kept.has_destructor)
         forget(t);
 }
 
 /* The calling thread's own parker, made if need be; NULL, with errno set, if there is none. */
 static struct tpark_thread *get_current(void)
 {
-    if (self.current)
-        return self.current;
+    if (kept.current)
+        return kept.current;
     struct tpark_thread *t = tpark_current_borrow();
-    if (t && !self.has_destructor && get_key_state() != CODE_ENDS) {
+    if (t && !kept.has_destructor && get_key_state() != CODE_ENDS) {
         tpark_current_give_back(t);
         errno = ENOMEM;
         t = NULL;
     }
-    return self.current = t;
+    return kept.current = t;
 }
 
 static struct tpark_thread *must_get_current(const char *function)

@@ -3,11 +3,13 @@
 
 #include "desk.h"
 
+#include "backend.h"
+
 /* On cache lines of their own, since each is one thread's most of the time. */
-enum { DESKS = sizeof(unsigned long) * CHAR_BIT, CACHE_LINE = 64 };
+enum { DESKS = sizeof(unsigned long) * CHAR_BIT };
 
 static struct tpark_desk {
-    _Alignas(CACHE_LINE) struct tpark bell;
+    _Alignas(TPARK_CACHE_LINE) struct tpark bell;
     bool has_bell; /* of whoever has taken the desk */
     _Atomic size_t count;
     const struct tpark *_Atomic parkers[TPARK_ANY_MAX];

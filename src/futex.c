@@ -6,7 +6,6 @@
 #ifdef TPARK_BACKEND_FUTEX
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/prctl.h>
@@ -14,6 +13,22 @@
 #include <unistd.h>
 
 #include "misuse.h"
+
+/* Written out, since <linux/futex.h> is not there with every C library. */
+enum {
+    FUTEX_WAIT = 0,
+    FUTEX_WAKE = 1,
+    FUTEX_WAIT_BITSET = 9,
+    FUTEX_PRIVATE_FLAG = 128,
+};
+static const unsigned FUTEX_BITSET_MATCH_ANY = UINT32_MAX;
+
+/* The kernel's long, which only on x32 is longer than ours. */
+#if defined(__x86_64__) && defined(__ILP32__)
+typedef long long kernel_long;
+#else
+typedef long kernel_long;
+#endif
 
 /* --------------------------------------------------------------------------- the newer calls -- */
 
@@ -24,7 +39,7 @@
 #ifndef SYS_futex_wait
 #define SYS_futex_wait (SYS_pidfd_open + 21)
 #endif
-enum { SIZE_U32 = 0x02 }; /* FUTEX2_SIZE_U32, which <linux/futex.h> has since 6.7 too */
+enum { SIZE_U32 = 0x02 }; /* FUTEX2_SIZE_U32 */
 
 enum { NEVER, AUTO, ALWAYS };
 static const int newer_calls = TPARK_NEWER_CALLS;
@@ -129,12 +144,12 @@ static long futex(uint32_t *word, int operation, uint32_t value, const struct ti
 #ifdef SYS_futex
     /* On a 32-bit machine it is the oldest of all, and its time has 32 bits. Waking early for a
      * deadline beyond is allowed, and takes 68 years of uptime. */
-    const int64_t last = sizeof(__kernel_long_t) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
+    const int64_t last = sizeof(kernel_long) == sizeof(int64_t) ? INT64_MAX : INT32_MAX;
     const struct {
-        __kernel_long_t s;
-        __kernel_long_t ns;
+        kernel_long s;
+        kernel_long ns;
     } until = {
-        .s = (__kernel_long_t)(time && time->tv_sec < last ? time->tv_sec : last),
+        .s = (kernel_long)(time && time->tv_sec < last ? time->tv_sec : last),
         .ns = time ? time->tv_nsec : 0,
     };
     const long result = syscall(SYS_futex, word, operation, value, time ? &until : NULL, NULL,
@@ -161,7 +176,7 @@ static void pause_for_memory(void)
 {
     const struct timespec ms = {.tv_nsec = 1000000};
     uint32_t word = 0;
-    if (has_slept(futex(&word, FUTEX_WAIT_PRIVATE, word, &ms)))
+    if (has_slept(futex(&word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, word, &ms)))
         return;
     int cancel_state; /* nanosleep(2) is a cancellation point, a parker is none */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);

@@ -17,14 +17,13 @@
 #include <stdlib.h>
 
 #include "annotate.h"
+#include "backend.h"
 #include "handle.h"
 #include "misuse.h"
 #include "policy.h"
 
-enum { CACHE_LINE = 64 };
-
 struct inner {
-    alignas(CACHE_LINE) struct tpark parker;
+    alignas(TPARK_CACHE_LINE) struct tpark parker;
     _Atomic uint32_t references;
     bool (*wake)(void *context);
     void (*release)(void *context);
@@ -33,7 +32,7 @@ struct inner {
 };
 
 #ifdef TPARK_BACKEND_FUTEX
-_Static_assert(sizeof(struct inner) == CACHE_LINE, "a handle fills one cache line");
+_Static_assert(sizeof(struct inner) == TPARK_CACHE_LINE, "a handle fills one cache line");
 #endif
 
 /* A handle may be const, what it refers to never is. */

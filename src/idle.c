@@ -53,7 +53,7 @@ enum { BATCH = 64 };
 /* As with the state word of a parker (backend.h), the header's plain types are atomic ones. */
 static struct tpark_idler *_Atomic *newest_of(struct tpark_idle *idle)
 {
-    return (struct tpark_idler * _Atomic *)&idle->newest;
+    return (void *)&idle->newest;
 }
 
 static _Atomic uint32_t *place_of(struct tpark_idler *me)

@@ -56,10 +56,10 @@ static uint64_t this_cpu(void)
  * Slots on cache lines of their own, so that two wakers do not meet on one. How many there are
  * hardly matters: with 16 parkers at once, 2 and 4096 measured alike.
  */
-enum { SLOT_BITS = 8, CACHE_LINE = 64 };
+enum { SLOT_BITS = 8 };
 
 static struct {
-    alignas(CACHE_LINE) _Atomic uint64_t note;
+    alignas(TPARK_CACHE_LINE) _Atomic uint64_t note;
 } table[1 << SLOT_BITS];
 
 /* Where it takes a lock to write a note, a signal handler may not: there the table stays empty. */
@@ -70,12 +70,12 @@ static bool has_table(void)
 }
 
 /* Fibonacci hashing: the upper bits depend on all bits of the address. */
-static uint64_t hash(const struct tpark *p)
+TPARK_WRAPS static uint64_t hash(const struct tpark *p)
 {
     return (uint64_t)(uintptr_t)p * 0x9e3779b97f4a7c15u;
 }
 
-static _Atomic uint64_t *slot_of(uint64_t hash)
+static _Atomic uint64_t *slot_at(uint64_t hash)
 {
     return &table[hash >> (64 - SLOT_BITS)].note;
 }
@@ -85,7 +85,7 @@ static uint64_t tag_of(uint64_t hash)
     return low_bits(hash >> (64 - SLOT_BITS - TAG_BITS), TAG_BITS);
 }
 
-void tpark_note_leave(struct tpark *p, bool is_shared)
+TPARK_WRAPS void tpark_note_leave(struct tpark *p, bool is_shared)
 {
     const uint64_t now = tpark_now_ns();
     const uint64_t cpu = this_cpu();
@@ -97,7 +97,7 @@ void tpark_note_leave(struct tpark *p, bool is_shared)
                               memory_order_relaxed);
     } else if (has_table()) {
         const uint64_t h = hash(p);
-        atomic_store_explicit(slot_of(h),
+        atomic_store_explicit(slot_at(h),
                               now << TIME_SHIFT | low_bits(cpu, CPU_BITS) << TAG_BITS | tag_of(h),
                               memory_order_relaxed);
     }
@@ -117,7 +117,7 @@ struct tpark_note tpark_note_read(struct tpark *p)
         };
     }
     const uint64_t h = hash(p);
-    const uint64_t note = atomic_load_explicit(slot_of(h), memory_order_relaxed);
+    const uint64_t note = atomic_load_explicit(slot_at(h), memory_order_relaxed);
     return (struct tpark_note){
         .is_there = note && low_bits(note, TAG_BITS) == tag_of(h),
         .same_cpu = low_bits(note >> TAG_BITS, CPU_BITS) == low_bits(this_cpu(), CPU_BITS),
@@ -127,7 +127,8 @@ struct tpark_note tpark_note_read(struct tpark *p)
     };
 }
 
-uint64_t tpark_note_wait(const struct tpark_note *note, uint64_t start_ns, uint64_t now_ns)
+TPARK_WRAPS uint64_t tpark_note_wait(const struct tpark_note *note, uint64_t start_ns,
+                                     uint64_t now_ns)
 {
     const uint64_t whole = now_ns - start_ns;
     /* Modulo the range: nearly all of it if the note is older than the start. */

@@ -5,6 +5,8 @@
 
 #include "tpark.h"
 
+#pragma GCC visibility push(hidden)
+
 struct tpark_note {
     bool is_there;
     bool same_cpu; /* the waker ran where the owner runs now: while one of them spins, none works */
@@ -27,5 +29,7 @@ struct tpark_note tpark_note_read(struct tpark *p);
  * also if that is longer ago than a note can tell.
  */
 uint64_t tpark_note_wait(const struct tpark_note *note, uint64_t start_ns, uint64_t now_ns);
+
+#pragma GCC visibility pop
 
 #endif

@@ -56,7 +56,7 @@ static const unsigned policies = TPARK_SPIN_NEVER | TPARK_SPIN_ADAPTIVE | TPARK_
 
 enum { PRICE_SHIFT = 6, PRICE_MASK = 3 };
 
-bool tpark_policy_accepts(unsigned flags)
+TPARK_WRAPS bool tpark_policy_accepts(unsigned flags)
 {
     const unsigned policy = flags & policies;
     const unsigned contrary = TPARK_PRECISE | TPARK_SLACK;
@@ -90,7 +90,7 @@ struct odds {
     uint16_t spent; /* in units of 2 ns */
 };
 
-enum { SPENT_UNIT = 2, ALWAYS = UINT16_MAX };
+enum { SPENT_UNIT = 2, CERTAIN = UINT16_MAX };
 
 static const uint32_t long_wait = UINT32_MAX;
 
@@ -173,7 +173,7 @@ static void move_all(struct predictor *known, uint32_t wait_ns)
     for (int i = 0; i < TIMES; i++) {
         struct odds *const odds = &known->odds[known->history][i];
         const bool wins = wait_ns <= times_ns[i];
-        move(&odds->wins, wins ? ALWAYS : 0, shift);
+        move(&odds->wins, wins ? CERTAIN : 0, shift);
         move(&odds->spent, (wins ? wait_ns : times_ns[i]) / SPENT_UNIT, shift);
     }
 }
@@ -196,7 +196,7 @@ static const struct odds *odds_of(struct predictor *known)
 }
 
 /* For how long to spin; 0: sleep at once. */
-static uint32_t choose(struct predictor *known, unsigned flags)
+static uint32_t choose_time(struct predictor *known, unsigned flags)
 {
     const struct odds *const all_odds = odds_of(known);
     const uint32_t price = price_of(flags);
@@ -206,7 +206,7 @@ static uint32_t choose(struct predictor *known, unsigned flags)
     for (int i = 0; i < TIMES; i++) {
         const struct odds *const odds = &all_odds[i];
         const int64_t saved =
-            (int64_t)odds->wins * self.cost_ns - (int64_t)odds->spent * SPENT_UNIT * ALWAYS;
+            (int64_t)odds->wins * self.cost_ns - (int64_t)odds->spent * SPENT_UNIT * CERTAIN;
         const int64_t all = saved + odds->wins * latency;
         if (all > most && (price || saved >= 0)) {
             most = all;
@@ -321,7 +321,7 @@ static uint32_t adaptive_ns(const struct tpark *p)
         known->rests--;
         return 0;
     }
-    const uint32_t time = choose(known, p->flags);
+    const uint32_t time = choose_time(known, p->flags);
     return time ? time : try_ns(known);
 }
 

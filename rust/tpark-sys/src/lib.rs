@@ -32,7 +32,7 @@
 
 use std::cell::UnsafeCell;
 use std::marker::{PhantomData, PhantomPinned};
-use std::os::raw::{c_int, c_uint, c_void};
+use std::os::raw::{c_char, c_int, c_uint, c_void};
 
 macro_rules! opaque {
     ($($(#[$attribute:meta])* $name:ident)*) => {$(
@@ -172,6 +172,7 @@ extern "C" {
     pub fn tpark_disarm(p: *mut tpark) -> bool;
     pub fn tpark_grow_futex_hash(slots: c_uint) -> c_int;
     pub fn tpark_adopt(p: *mut tpark) -> tpark_state;
+    pub fn tpark_version() -> *const c_char;
     pub fn tpark_park_any(set: *mut tpark_any, count: usize, deadline: *const timespec) -> c_int;
 
     pub fn tpark_thread_new(flags: c_uint) -> *mut tpark_thread;
