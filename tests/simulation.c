@@ -23,7 +23,7 @@ enum {
     PARKS = 100000,
     READ_NS = 20,
     LOOK_NS = 200,
-    WAKER_SHARE = 3,
+
     SLEEP_NS = 10000,
     US = 1000,
     S = 1000000000
@@ -78,6 +78,12 @@ static void pass_a_look(void)
         give();
 }
 
+/* Of the CPU time of a sleep. */
+static uint64_t wakers_part(void)
+{
+    return m.sleep_ns * 3 / 7;
+}
+
 static void sleep_until_woken(void)
 {
     m.sleeps++;
@@ -93,7 +99,7 @@ static void sleep_until_woken(void)
     m.is_wakers_turn = false;
     m.on_cpu = 0;
     m.now = m.given + (uint64_t)((double)m.latency_ns * (0.8 + 0.4 * random_fraction()));
-    m.cpu += m.sleep_ns - m.sleep_ns / WAKER_SHARE;
+    m.cpu += m.sleep_ns - wakers_part();
 }
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
@@ -246,7 +252,7 @@ static void park(double wait_us, struct outcome *sum)
     m.slept = 0;
     const uint64_t cpu = m.cpu, sleeps = m.sleeps;
     tpark_park(m.parker);
-    sum->cpu += (double)(m.cpu - cpu + (m.sleeps - sleeps) * (m.sleep_ns / WAKER_SHARE)) / US;
+    sum->cpu += (double)(m.cpu - cpu + (m.sleeps - sleeps) * wakers_part()) / US;
     sum->latency += (double)(m.now - m.given) / US;
 }
 

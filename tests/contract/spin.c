@@ -354,7 +354,7 @@ static void tell_the_sleep(long number)
     fake_cpu = 0;
     on_clock = give_when_due;
     fake_clock_ns += story.cost_us * 1000;
-    fake_cpu_ns += story.cost_us * 1000 * 2 / 3; /* the rest is the waker's */
+    fake_cpu_ns += story.cost_us * 1000 * 4 / 7; /* the rest is the waker's */
 }
 
 static struct tpark_any *spins_in; /* NULL, or by which it parks */
