@@ -20,7 +20,7 @@ static const struct figure {
     {"hand-over to a sleeper", 'E', "light", "wake", "raw-futex", 1000, "us"},
     {"hand-over on one core", 'D', "one-core", "time", "raw-futex", 2000, "us"},
     {"a timeout of 100 us: late by", 'H', "100us", "overshoot", "raw-futex-wait", 1, "us"},
-    {"CPU for a random wait", 'W', "exp-48", "cpu", "raw-futex", 1000, "us"},
+    {"CPU for a random wait", 'W', "exp48", "cpu", "raw-futex", 1000, "us"},
 };
 
 static const struct result *find_result(const struct results *results, const struct figure *figure)

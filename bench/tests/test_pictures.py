@@ -21,7 +21,7 @@ SECTIONS = {
     'H': (['50us', '100us', '1ms', '10ms', '50us-1ns'], ['overshoot']),
     'J': (['1', '10', '100', '1000', '10000', '100-processes'], ['all']),
     'L': (['2-one-core', '4', '8'], ['time']),
-    'W': (['always-1', 'exp-48', 'burst'], ['latency', 'cpu']),
+    'W': (['1us', 'exp48', 'bursts'], ['latency', 'cpu']),
 }
 QUANTILES = ['min', 'p1', 'p5', 'p10', 'p25', 'p50', 'p75', 'p90', 'p95', 'p99', 'p99.9', 'max']
 SIZES = [400, 640, 1000, 1600]
