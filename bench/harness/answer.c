@@ -50,12 +50,6 @@ static const struct entry *find_entry(const struct result *result, const char *n
     return NULL;
 }
 
-static double median_of(const struct entry *entry, size_t column)
-{
-    const struct series *const s = &entry->series[column];
-    return quantile(s->values, s->count, 0.5);
-}
-
 /* Neither tpark nor a limit, and good for every program. */
 static bool is_other(const struct entry *entry)
 {
@@ -70,7 +64,7 @@ static const struct entry *find_best_other(const struct result *result, size_t c
     const struct entry *best = NULL;
     for (size_t i = 0; i < result->entry_count; i++) {
         const struct entry *const e = &result->entries[i];
-        if (is_other(e) && (!best || median_of(e, column) < median_of(best, column)))
+        if (is_other(e) && (!best || entry_median(e, column) < entry_median(best, column)))
             best = e;
     }
     return best;
@@ -90,7 +84,7 @@ static const char *in_words(struct ratio r, char *text, size_t size)
 
 static void print_value(FILE *out, const struct entry *entry, size_t column, double divisor)
 {
-    const double value = entry ? median_of(entry, column) / divisor : NAN;
+    const double value = entry ? entry_median(entry, column) / divisor : NAN;
     if (isnan(value))
         fprintf(out, " %8s", "-");
     else

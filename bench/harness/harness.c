@@ -36,6 +36,11 @@ void record(struct recorder *recorder, size_t column, double value)
     s->values[s->count++] = value;
 }
 
+double entry_median(const struct entry *entry, size_t column)
+{
+    return quantile(entry->series[column].values, entry->series[column].count, 0.5);
+}
+
 size_t column_count(const struct section *section)
 {
     size_t count = 0;

@@ -118,6 +118,7 @@ void free_result(struct result *result);
 
 const char *entry_name(const struct entry *entry);
 size_t column_count(const struct section *section);
+double entry_median(const struct entry *entry, size_t column);
 const struct entry *find_limit(const struct result *result);
 
 /* A parker on cache lines of its own. Abort, with a message, if that fails. */

@@ -102,15 +102,10 @@ static void print_entry(FILE *out, const struct result *result, const struct ent
     fprintf(out, "\n");
 }
 
-static double median_of(const struct entry *entry)
-{
-    return quantile(entry->series[0].values, entry->series[0].count, 0.5);
-}
-
 static int by_median(const void *a, const void *b)
 {
-    const double x = median_of(*(const struct entry *const *)a);
-    const double y = median_of(*(const struct entry *const *)b);
+    const double x = entry_median(*(const struct entry *const *)a, 0);
+    const double y = entry_median(*(const struct entry *const *)b, 0);
     return (x > y) - (x < y);
 }
 
