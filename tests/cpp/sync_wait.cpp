@@ -11,6 +11,7 @@ int main()
     return 77;
 }
 #else
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -49,6 +50,34 @@ template <class Get> struct elsewhere {
     }
 };
 template <class Get> elsewhere(Get) -> elsewhere<Get>;
+
+/* Resumed before the caller looks whether it was: no token orders the two then. */
+struct resumed_at_once {
+    std::thread thread{};
+    std::atomic<bool> is_resumed{false};
+    int value = 0;
+
+    bool await_ready() const noexcept
+    {
+        return false;
+    }
+    void await_suspend(std::coroutine_handle<> h)
+    {
+        thread = std::thread([this, h] {
+            value = 7;
+            h.resume();
+            is_resumed.store(true, std::memory_order_relaxed);
+        });
+        while (!is_resumed.load(std::memory_order_relaxed))
+            std::this_thread::yield();
+    }
+    int await_resume()
+    {
+        const int result = value;
+        thread.join();
+        return result;
+    }
+};
 
 struct ready {
     int value;
@@ -98,6 +127,11 @@ void another_thread_may_resume_it()
     CHECK(was_called);
 }
 
+void what_came_before_the_resumption_is_visible_after_the_wait()
+{
+    CHECK(sync_wait(resumed_at_once{}) == 7);
+}
+
 void results_keep_their_kind()
 {
     std::string text = "text";
@@ -137,6 +171,7 @@ int main()
 {
     a_ready_awaitable_gives_its_value();
     another_thread_may_resume_it();
+    what_came_before_the_resumption_is_visible_after_the_wait();
     results_keep_their_kind();
     an_exception_ends_the_wait();
     waits_may_nest();
