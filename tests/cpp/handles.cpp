@@ -5,6 +5,8 @@
 #include <array>
 #include <atomic>
 #include <cmath>
+#include <cstdlib>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -31,6 +33,15 @@ static_assert(std::is_trivially_destructible_v<parker>);
 static_assert(!std::is_constructible_v<owner, std::nullptr_t>);
 static_assert(sizeof(parker) == sizeof(::tpark));
 static_assert(sizeof(owner) == sizeof(void *) && sizeof(unparker) == sizeof(void *));
+
+static bool is_out_of_memory;
+
+/* In place of the C library's: how the library gets its memory, and nobody else here does. */
+extern "C" void *aligned_alloc(size_t alignment, size_t size) noexcept
+{
+    void *memory = nullptr;
+    return !is_out_of_memory && posix_memalign(&memory, alignment, size) == 0 ? memory : nullptr;
+}
 
 namespace
 {
@@ -135,7 +146,7 @@ void a_time_that_is_never_reached_is_no_timeout()
 {
     parker p, q;
     std::thread other([&] {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 5; i++) {
             q.park();
             p.unpark();
         }
@@ -146,6 +157,9 @@ void a_time_that_is_never_reached_is_no_timeout()
     CHECK(p.park_for((nanoseconds::max)()));
     q.unpark();
     CHECK(p.park_until((steady_clock::time_point::max)()));
+    tpark_any set[] = {tparkxx::any_of(p)};
+    q.unpark();
+    CHECK(tparkxx::park_any_for(set, (hours::max)()));
     q.unpark();
     p.park();
     other.join();
@@ -245,64 +259,101 @@ void a_hook_is_destroyed_and_errno_told_when_flags_are_refused()
     CHECK(alive.use_count() == 1);
 }
 
-/* When the last handle of one goes, the variable that held it has its new value already. */
-template <class Handle> struct looks_back {
-    const Handle *variable;
-    const void *expected;
-    bool *was_right;
+/* A hook that is called once more when the last handle goes. */
+struct at_the_end {
+    std::function<void()> call;
 
+    explicit at_the_end(std::function<void()> f) : call(std::move(f))
+    {
+    }
+    at_the_end(at_the_end &&other) noexcept : call(std::exchange(other.call, nullptr))
+    {
+    }
+    ~at_the_end()
+    {
+        if (call)
+            call();
+    }
     bool operator()() const noexcept
     {
         return true;
     }
-    ~looks_back()
-    {
-        if (variable)
-            *was_right = variable->get() == expected;
-    }
-    looks_back(const Handle *v, const void *e, bool *r) : variable(v), expected(e), was_right(r)
-    {
-    }
-    looks_back(looks_back &&other) noexcept
-        : variable(std::exchange(other.variable, nullptr)), expected(other.expected),
-          was_right(other.was_right)
-    {
-    }
 };
 
-void an_assignment_frees_last()
+unparker get(const owner &o, const unparker *)
+{
+    return o.get_unparker();
+}
+
+waker get(const owner &o, const waker *)
+{
+    return o.get_waker();
+}
+
+/* When the last handle of a parker goes, the variable that held it has its new value already. */
+template <class Handle> void an_assignment_frees_last()
 {
     owner other;
-    unparker u = other.get_unparker();
-    const unparker expected = u;
-    bool was_right = false;
-    {
-        owner o(looks_back<unparker>(&u, expected.get(), &was_right));
-        u = o.get_unparker();
+    const Handle expected = get(other, static_cast<Handle *>(nullptr));
+    for (const bool is_move : {false, true}) {
+        Handle variable = expected;
+        bool was_right = false;
+        {
+            owner o(at_the_end([&] { was_right = variable == expected; }));
+            variable = get(o, &variable);
+        }
+        if (is_move)
+            variable = Handle(expected);
+        else
+            variable = expected;
+        CHECK(was_right);
     }
-    u = expected; /* the last handle of o goes */
+}
+
+void an_assignment_of_an_owner_frees_last()
+{
+    owner other;
+    const unparker expected = other.get_unparker();
+    bool was_right = false;
+    owner *variable = nullptr;
+    owner o(at_the_end([&] { was_right = variable->get_unparker() == expected; }));
+    variable = &o;
+    o = std::move(other);
     CHECK(was_right);
 }
 
 void an_assignment_to_itself_changes_nothing()
 {
-    owner o;
-    unparker u = o.get_unparker();
-    waker w = o.get_waker();
-    const unparker same = u;
-    unparker &itself = u;
-    u = itself;
-    u = std::move(itself);
-    waker &own = w;
-    w = own;
-    w = std::move(own);
-    owner &me = o;
-    o = std::move(me);
-    CHECK(u == same && o.get_unparker() == same);
-    w.wake_by_ref();
-    o.park();
-    u.unpark();
-    o.park();
+    bool is_over = false;
+    const auto make = [&] { return owner(at_the_end([&] { is_over = true; })); };
+    {
+        owner o = make();
+        owner &me = o;
+        o = std::move(me);
+        CHECK(!is_over);
+        o.get_unparker().unpark();
+        o.park();
+    }
+    CHECK(std::exchange(is_over, false));
+    {
+        unparker u = make().get_unparker(); /* the only one */
+        unparker &itself = u;
+        u = itself;
+        CHECK(!is_over);
+        u = std::move(itself);
+        CHECK(!is_over && u.unpark() == state::empty);
+    }
+    CHECK(std::exchange(is_over, false));
+    {
+        waker w = make().get_waker();
+        waker &itself = w;
+        w = itself;
+        CHECK(!is_over);
+        w = std::move(itself);
+        CHECK(!is_over);
+        w.wake_by_ref();
+    }
+    CHECK(is_over);
 }
 
 void an_assignment_gives_back_what_was_there()
@@ -398,6 +449,36 @@ void a_waker_keeps_its_count()
     o.park();
 }
 
+void want_of_memory_throws_bad_alloc_and_leaves_nothing()
+{
+    const auto alive = std::make_shared<int>(0);
+    void (*const calls[])(const std::shared_ptr<int> &) = {
+        [](const std::shared_ptr<int> &) { const owner o; },
+        [](const std::shared_ptr<int> &) { const owner o(TPARK_PRECISE); },
+        [](const std::shared_ptr<int> &a) { const owner o([a]() noexcept { return true; }); },
+        [](const std::shared_ptr<int> &) { const auto u = tparkxx::this_thread::get_unparker(); },
+        [](const std::shared_ptr<int> &) { const auto w = tparkxx::this_thread::get_waker(); },
+        [](const std::shared_ptr<int> &a) {
+            tparkxx::block_on([a](const tpark_waker &) { return true; });
+        },
+    };
+    std::thread([&] { /* that has no parker yet */
+                      for (const auto call : calls) {
+                          bool was_thrown = false;
+                          is_out_of_memory = true;
+                          try {
+                              call(alive);
+                          } catch (const std::bad_alloc &) {
+                              was_thrown = true;
+                          }
+                          is_out_of_memory = false;
+                          CHECK(was_thrown);
+                      }
+    })
+        .join();
+    CHECK(alive.use_count() == 1);
+}
+
 void the_current_thread_has_a_parker()
 {
     tparkxx::this_thread::get_unparker().unpark();
@@ -440,11 +521,14 @@ int main()
     a_hook_is_called_and_destroyed_once();
     zero_is_a_number_of_flags();
     a_hook_is_destroyed_and_errno_told_when_flags_are_refused();
-    an_assignment_frees_last();
+    an_assignment_frees_last<unparker>();
+    an_assignment_frees_last<waker>();
+    an_assignment_of_an_owner_frees_last();
     an_assignment_to_itself_changes_nothing();
     an_assignment_gives_back_what_was_there();
     a_set_is_parked_on();
     a_waker_keeps_its_count();
+    want_of_memory_throws_bad_alloc_and_leaves_nothing();
     the_current_thread_has_a_parker();
     block_on_polls_until_true_and_passes_exceptions();
 }

@@ -132,6 +132,95 @@ void what_came_before_the_resumption_is_visible_after_the_wait()
     CHECK(sync_wait(resumed_at_once{}) == 7);
 }
 
+/* What await_suspend() returns says who runs next. */
+struct undecided {
+    bool is_suspended;
+    std::thread thread{};
+
+    bool await_ready() const noexcept
+    {
+        return false;
+    }
+    bool await_suspend(std::coroutine_handle<> h)
+    {
+        if (is_suspended)
+            thread = std::thread([h] { h.resume(); });
+        return is_suspended;
+    }
+    bool await_resume()
+    {
+        const bool was_suspended = thread.joinable();
+        if (was_suspended)
+            thread.join();
+        return was_suspended;
+    }
+};
+
+struct at_once {
+    int *suspensions;
+
+    bool await_ready() const noexcept
+    {
+        return false;
+    }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> h)
+    {
+        ++*suspensions;
+        return h;
+    }
+    void await_resume() const noexcept
+    {
+    }
+};
+
+void an_awaitable_may_decide_in_the_end_who_goes_on()
+{
+    CHECK(!sync_wait(undecided{false}));
+    CHECK(sync_wait(undecided{true}));
+    int suspensions = 0;
+    sync_wait(at_once{&suspensions});
+    CHECK(suspensions == 1);
+}
+
+/* Resumed once the caller, woken by the waker of an earlier wait, has gone to sleep again. */
+struct woken_before {
+    const tparkxx::waker *stale;
+    std::atomic<bool> is_resumed{false};
+    std::thread thread{};
+
+    bool await_ready() const noexcept
+    {
+        return false;
+    }
+    void await_suspend(std::coroutine_handle<> h)
+    {
+        stale->wake_by_ref();
+        const auto unparker = static_cast<tpark_unparker *>(stale->get().data);
+        const std::uint32_t *state = &tpark_unparker_parker(unparker)->state;
+        thread = std::thread([this, h, state] {
+            while (__atomic_load_n(state, __ATOMIC_RELAXED) != TPARK_PARKED)
+                std::this_thread::yield();
+            is_resumed = true;
+            h.resume();
+        });
+    }
+    void await_resume()
+    {
+        CHECK(is_resumed);
+        thread.join();
+    }
+};
+
+void a_token_that_is_no_resumption_does_not_end_the_wait()
+{
+    std::unique_ptr<tparkxx::waker> stale;
+    tparkxx::block_on([&](const tpark_waker &lent) {
+        stale = std::make_unique<tparkxx::waker>(tparkxx::waker::clone(lent));
+        return true;
+    });
+    sync_wait(woken_before{stale.get()});
+}
+
 void results_keep_their_kind()
 {
     std::string text = "text";
@@ -172,6 +261,8 @@ int main()
     a_ready_awaitable_gives_its_value();
     another_thread_may_resume_it();
     what_came_before_the_resumption_is_visible_after_the_wait();
+    an_awaitable_may_decide_in_the_end_who_goes_on();
+    a_token_that_is_no_resumption_does_not_end_the_wait();
     results_keep_their_kind();
     an_exception_ends_the_wait();
     waits_may_nest();
