@@ -102,10 +102,12 @@ TEST(current, parker_may_be_used_in_destructors_of_thread_specific_data)
     CHECK(pthread_key_create(&after_ours, park_in_destructor) == 0);
     struct task task;
     for (int i = 0; i < 2; i++) {
+        const int allocated = allocations;
         destructor_runs = 0;
         start(&task, set_keys, i ? &i : NULL);
         join(&task);
         CHECK(destructor_runs == 4);
+        CHECK(allocations == allocated + 1); /* the same in all of them */
     }
 }
 

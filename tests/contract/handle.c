@@ -316,8 +316,18 @@ static void release_place(void *context)
     errno = EIO;
 }
 
+static atomic_int system_calls;
+
+static void count_system_call(long number)
+{
+    (void)number;
+    system_calls++;
+}
+
 TEST(hook, is_called_in_place_of_the_wake_when_the_owner_is_armed)
 {
+    before_syscall = count_system_call;
+    const int before = system_calls + locks;
     struct place place = {.where = 0};
     place.thread =
         tpark_thread_new_hooked(0, &(struct tpark_hook){.wake = wake_place, .context = &place});
@@ -354,6 +364,8 @@ TEST(hook, is_called_in_place_of_the_wake_when_the_owner_is_armed)
     tpark_waker_wake(w);
     CHECK(place.wakes == 4);
     CHECK(tpark_disarm(p));
+    CHECK(system_calls + locks == before); /* with which the library would wake */
+    before_syscall = NULL;
     tpark_thread_free(place.thread);
 }
 

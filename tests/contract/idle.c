@@ -5,6 +5,7 @@
 
 #include "support.h"
 #include "tpark_idle.h"
+#include "wrap.h"
 
 enum { OWNERS = 5 };
 
@@ -112,6 +113,33 @@ TEST(idle_wake, of_more_than_fit_one_batch_reaches_all)
     CHECK(tpark_idle_cancel(&idle, &owners[0].idler));
     tpark_idle_destroy(&idle);
 }
+
+#if TPARK_BACKEND_FUTEX
+static struct owner *chosen;
+static atomic_int wakes;
+
+static void look_at_the_first_wake(long number)
+{
+    (void)number;
+    for (int i = 0; i < OWNERS && wakes == 0; i++)
+        CHECK(state_of(&chosen[i].parker) != TPARK_PARKED);
+    wakes++;
+}
+
+TEST(idle_wake, gives_the_tokens_before_the_first_wake)
+{
+    static struct owner owners[OWNERS];
+    put_to_sleep(owners, OWNERS);
+    chosen = owners;
+    before_syscall = look_at_the_first_wake;
+    CHECK(tpark_idle_wake(&idle, OWNERS) == OWNERS);
+    before_syscall = NULL;
+    CHECK(wakes == OWNERS);
+    for (int i = 0; i < OWNERS; i++)
+        check_woken(&owners[i]);
+    tpark_idle_destroy(&idle);
+}
+#endif
 
 TEST(idle_cancel, leaves_the_set_from_any_place_in_it)
 {

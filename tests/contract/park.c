@@ -209,9 +209,11 @@ TEST(static_initialiser, makes_what_init_makes_of_any_expression)
     static const struct tpark both =
         TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(NO ? 7 : 65535) | TPARK_PRECISE);
     static const struct tpark sum = TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(4097 | 2) + NO);
+    static const struct tpark dear = TPARK_INIT_FLAGS(TPARK_SPIN_PRICE(NO ? 1 : 3) | TPARK_SLACK);
     check_made_alike(&none, 0);
     check_made_alike(&chosen, TPARK_PRECISE);
     check_made_alike(&both, TPARK_SPIN_FIXED | TPARK_PRECISE | 65535u << 16);
+    check_made_alike(&dear, TPARK_SPIN_ADAPTIVE | 3u << 6 | TPARK_SLACK);
     check_made_alike(&sum, TPARK_SPIN_FIXED | 4099u << 16);
 #if TPARK_BACKEND_FUTEX
     static const struct tpark shared = TPARK_INIT_FLAGS(TPARK_SHARED ^ NO);
