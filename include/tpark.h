@@ -49,6 +49,8 @@
 #include <stdint.h>
 #include <time.h>
 
+struct timespec; /* a strict C99 has none in time.h */
+
 #define TPARK_VERSION_MAJOR 0
 #define TPARK_VERSION_MINOR 2
 #define TPARK_VERSION_PATCH 0

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Programs and plugins with builds of tpark of several kinds, in one process: each calls its own."""
-from common import CC, HERE, check, run
+from common import CC, HERE, check, run, werror
 
 SOURCES = HERE / "one-process"
 
@@ -11,7 +11,7 @@ def compile_user(scratch, source, name, install, is_static, *options):
     where = name if is_static else install.soname().split(".so")[0]
     library = [install.library("a")] if is_static else \
         ["-L", install.prefix / "lib", f"-l{install.name}", f"-Wl,-rpath,{install.prefix / 'lib'}"]
-    run(*CC, "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", *options, "-pthread",
+    run(*CC, "-std=gnu11", "-D_GNU_SOURCE", "-Wall", "-Wextra", *werror(CC), *options, "-pthread",
         f'-DTPARK_IS_IN="{where}"', *install.flags("--cflags"), SOURCES / source, *library, "-ldl",
         "-o", output)
     return output
