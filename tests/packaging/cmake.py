@@ -4,7 +4,7 @@ with it."""
 import itertools
 import shutil
 
-from common import HERE, VERSION, check, run, skip
+from common import CC, HERE, VERSION, check, run, skip, werror
 
 numbers = itertools.count()
 
@@ -12,7 +12,7 @@ numbers = itertools.count()
 def configure(scratch, host, prefix, *options, fails=False):
     build = scratch / f"cmake-{next(numbers)}"
     output = run("cmake", "-S", HERE / host, "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}",
-                 *options, fails=fails, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"))
+                 f"-DWERROR={';'.join(werror(CC))}", *options, fails=fails, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"))
     return build, output
 
 
@@ -46,6 +46,10 @@ def try_all(scratch, both, static):
                           (("-DCOMPONENT=futex",), "has no library of this kind: futex")):
         _, output = configure(scratch, "cmake-host", static, *asked, fails=True)
         check(answer in " ".join(output.split()), f"CMake asked for {asked} says:\n{output}")
+
+    _, output = configure(scratch, "cmake-host", both, f"-DVERSION={VERSION}",
+                          "-DBESIDE=tpark::pthread", fails=True)
+    check("TPARK_BACKEND" in output, f"both backends in one program:\n{output}")
 
     try_host(scratch, "cmake-pkg-config-host", both, "futex", f"-DVERSION={VERSION}")
     _, output = configure(scratch, "cmake-pkg-config-host", both, "-DVERSION=99", fails=True)
