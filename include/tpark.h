@@ -325,8 +325,9 @@ TPARK_API TPARK_MUST_USE bool tpark_disarm(struct tpark *p) TPARK_NONNULL(1) TPA
  * Returns    The state that it found. TPARK_PARKED: the dead owner was armed.
  * Errors     None.
  * Ordering   Acquire of what the dead owner did before it armed, if it returned TPARK_PARKED.
- * Context    One process at a time, when the old owner is surely gone. Futex backend: TPARK_SHARED.
- *            Pthread backend: without effect on a mutex that the dead owner held.
+ * Context    One process at a time, after the old owner's death in an order that the program
+ *            makes: by waitpid(), a robust mutex, the end of a socket, or the like. Futex backend:
+ *            TPARK_SHARED. Pthread backend: without effect on a mutex that the dead owner held.
  */
 TPARK_API enum tpark_state tpark_adopt(struct tpark *p) TPARK_NONNULL(1) TPARK_NONBLOCKING;
 

@@ -37,7 +37,11 @@
  * token is looked for at intervals that double from FIRST_NS to LAST_NS, so that it is found no
  * later than the sleep has lasted already; if all parkers are private, every PRIVATE_NS.
  */
-enum { FIRST_NS = 50000, LAST_NS = 10000000, PRIVATE_NS = 1000000000 };
+enum {
+    FIRST_NS = 50 * TPARK_NS_PER_US,
+    LAST_NS = 10000 * TPARK_NS_PER_US,
+    PRIVATE_NS = TPARK_NS_PER_S
+};
 
 static bool is_any_token(const struct tpark_any *set, size_t count)
 {

@@ -30,6 +30,7 @@
 #include "annotate.h"
 #include "handle.h"
 #include "misuse.h"
+#include "park.h"
 
 enum { DESTRUCTOR_ROUNDS = _POSIX_THREAD_DESTRUCTOR_ITERATIONS - 1 };
 

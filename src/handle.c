@@ -20,6 +20,7 @@
 #include "backend.h"
 #include "handle.h"
 #include "misuse.h"
+#include "park.h"
 #include "policy.h"
 
 struct inner {
@@ -218,20 +219,19 @@ struct tpark_owed tpark_unparker_notify(struct tpark_unparker *u)
 
 void tpark_unparker_wake_owner(struct tpark_unparker *u, struct tpark_owed owed)
 {
-    if (!owed.wake)
-        return;
     const struct inner *inner = of_unparker(u);
-    bool is_awake = false;
-    if (inner->wake) {
-        const int saved_errno = errno;
-        tpark_policy_leave_note(owed.parker, owed.wake);
-        const int cancel_state = begin_hook();
-        is_awake = inner->wake(inner->context);
-        end_hook(cancel_state);
-        errno = saved_errno;
-    }
-    if (!is_awake)
+    if (!owed.wake || !inner->wake) {
         tpark_wake_owner(owed);
+        return;
+    }
+    const int saved_errno = errno;
+    tpark_policy_leave_note(owed.parker, owed.wake);
+    const int cancel_state = begin_hook();
+    const bool is_awake = inner->wake(inner->context);
+    end_hook(cancel_state);
+    if (!is_awake)
+        tpark_wake_noted_owner(owed);
+    errno = saved_errno;
 }
 
 static void free_unparker(struct tpark_unparker *const *u)

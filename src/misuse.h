@@ -15,11 +15,6 @@ _Noreturn void tpark_misuse(const char *function, const char *reason);
 /* Whether other processes may write there: what stands in it need not be this program's bug. */
 bool tpark_is_shared_memory(const void *address);
 
-/* What ends a parker's life, or its owner's, while it is armed is misuse (park.c). */
-struct tpark;
-bool tpark_is_armed(struct tpark *p);
-void tpark_require_idle(struct tpark *p, const char *function);
-
 #pragma GCC visibility pop
 
 #endif

@@ -1,61 +1,65 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The protocol: every write to the state word of every parker stands in this file.
+ * The protocol: every write to the state word of every parker stands in this file. Each row is a
+ * function below:
  *
- *      | who                       | operation            | on success     | otherwise
- *   ---+---------------------------+----------------------+----------------+--------------------
- *    U | any thread                | exchange NOTIFIED    | was EMPTY or   | was PARKED: wake
- *      |                           |                      | NOTIFIED: done |
- *    T | owner, at first, and when | CAS NOTIFIED > EMPTY | token consumed | no token
- *      | while it spins            |                      |                |
- *    A | owner                     | CAS EMPTY > PARKED   | armed          | was NOTIFIED: C
- *    C | owner                     | exchange EMPTY       | token consumed |
- *    R | owner, after any return   | CAS NOTIFIED > EMPTY | token consumed | PARKED: sleep again,
- *      | of the blocking layer     |                      |                | or D if time is up
- *    D | owner, time is up         | exchange EMPTY       | was NOTIFIED:  | was PARKED: timed out
- *      |                           |                      | token consumed |
- *    O | a new owner, when the old | CAS PARKED > EMPTY   | the old one    | as it was: a token
- *      | one's process has died    |                      | was armed      | stays
+ *           | who                     | operation            | on success     | otherwise
+ *   --------+-------------------------+----------------------+----------------+------------------
+ *   give    | any thread              | exchange NOTIFIED    | was EMPTY or   | was PARKED: wake
+ *           |                         |                      | NOTIFIED: done |
+ *   consume | the owner, at first and | CAS NOTIFIED > EMPTY | token consumed | was EMPTY: arm.
+ *           | while it spins, and     |                      |                | was PARKED: sleep
+ *           | after each sleep        |                      |                | on, or disarm
+ *   arm     | the owner, to sleep     | CAS EMPTY > PARKED   | armed          | was NOTIFIED:
+ *           |                         |                      |                | take
+ *   take    | the owner: if arm found | exchange EMPTY       | was NOTIFIED:  | was PARKED: timed
+ *           | a token; to disarm,     |                      | token consumed | out
+ *           | when time is up         |                      |                |
+ *   adopt   | a new owner, when the   | CAS PARKED > EMPTY   | the old one    | as it was: a
+ *           | old one's process died  |                      | was armed      | token stays
  *
  * No unpark is lost. All of these are atomic read-modify-writes of one word, so they form one
- * sequence, and each reads what the one before it in that sequence wrote. Take any U. If the owner
- * is not armed at that point, its next T, or else A, finds NOTIFIED. If it is armed, U reads PARKED
- * and goes on to wake it; the owner's wait either starts after U, finds a state that is not PARKED,
- * and returns, or started before U, and is woken. In both cases R finds NOTIFIED.
+ * sequence, and each reads what the one before it in that sequence wrote. Take any give. If the
+ * owner is not armed at that point, its next consume, or else arm, finds NOTIFIED. If it is armed,
+ * give reads PARKED and goes on to wake it; the owner's wait either starts after the give, finds a
+ * state that is not PARKED, and returns, or started before it, and is woken. In both cases the
+ * consume after the sleep finds NOTIFIED.
  *
- * Unless a process dies between its U and its wake. So the owner of a process-shared parker sets
- * `armed` before A, and clears it when it has consumed a token or given up; and a U that replaced
- * NOTIFIED wakes too while `armed` stands. Nobody else writes `armed`, so no late clear meets a new
- * mark. Suppose that the owner sleeps beside its token: some U replaced PARKED, and its process
- * died before the wake. `armed` was set before A, which that U read from, and every later U reads
- * from that one or a later: so each sees `armed` set, until the owner is up again, and wakes it.
- * What nobody needs is a wake too many: of a U that comes before the owner has got up.
+ * Unless a process dies between its give and its wake. So the owner of a process-shared parker sets
+ * `armed` before it arms, and clears it when it has consumed a token or given up; and a give that
+ * replaced NOTIFIED wakes too while `armed` stands. Nobody else writes `armed`, so no late clear
+ * meets a new mark. Suppose that the owner sleeps beside its token: some give replaced PARKED, and
+ * its process died before the wake. `armed` was set before the arm, which that give read from, and
+ * every later one reads from that give or a later one: so each sees `armed` set, until the owner is
+ * up again, and wakes it. What nobody needs is a wake too many: of a give that comes before the
+ * owner has got up.
  *
  * Memory that other processes map may hold anything. A state that no row of the table expects is a
- * token there, consumed by an exchange like C: who can write the word could have unparked as well.
- * In memory of this process alone it is a bug, and ends the process. The kernel is asked which it
- * is, since the parker's flags may be a lie too. Nothing else is read through, or indexed by, what
- * another process can write.
+ * token there, which the owner takes: who can write the word could have unparked as well. In memory
+ * of this process alone it is a bug, and ends the process. The kernel is asked which it is, since
+ * the parker's flags may be a lie too. Nothing else is read through, or indexed by, what another
+ * process can write.
  *
- * No unpark is invented, and none counts twice: NOTIFIED comes from U alone, and T, C, R and D
- * replace it with EMPTY. What merges with an unconsumed token is one token.
+ * No unpark is invented, and none counts twice: NOTIFIED comes from give alone, and consume or take
+ * replaces it with EMPTY. What merges with an unconsumed token is one token.
  *
- * Why U writes also over NOTIFIED, and C and D read with a read-modify-write: the token stands for
- * every unpark that merged into it, so the consuming operation must read from the last of them.
- * An unpark that returned early on reading NOTIFIED would have released nothing; a consumer that
+ * Why give writes also over NOTIFIED, and take reads with a read-modify-write: the token stands for
+ * every unpark that merged into it, so the consuming operation must read from the last of them. An
+ * unpark that returned early on reading NOTIFIED would have released nothing; a consumer that
  * stored EMPTY blindly might have read an older one (rust-lang/rust pull requests 99587, 54174).
  *
- * Between its first T and A, and after D, the owner may spin (policy.c, precise.c): it tries T
- * again and again.
+ * Between its first consume and arm, and after it disarmed, the owner may spin (policy.c,
+ * precise.c): it tries to consume again and again.
  *
  * Orders, each with what it pairs with:
- *   - release on U with acquire on T, C, R, D: what the unparker wrote is visible after the park.
- *     With several unparks, each U but the first reads from the one before it, and being a
- *     read-modify-write it carries on that one's release sequence: the consumer, which reads from
- *     the last, synchronises with all.
- *   - release on A with acquire on U: whoever must wake the owner sees what the owner wrote before
- *     it armed (where it sleeps, for a wake hook; `armed`).
- *   - release on A with acquire on O: the new owner sees what the dead one wrote before it armed.
+ *   - release on give with acquire on consume and take: what the unparker wrote is visible after
+ *     the park. With several unparks, each give but the first reads from the one before it, and
+ *     being a read-modify-write it carries on that one's release sequence: the consumer, which
+ *     reads from the last, synchronises with all.
+ *   - release on arm with acquire on give: whoever must wake the owner sees what the owner wrote
+ *     before it armed (where it sleeps, for a wake hook; `armed`).
+ *   - release on arm with acquire on adopt: the new owner sees what the dead one wrote before it
+ *     armed.
  * Nothing else is promised, and nothing is sequentially consistent: the two sides meet on one word,
  * whose modifications are totally ordered in any case. A failed CAS and a plain look at the state
  * publish and acquire nothing, so they are relaxed.
@@ -69,6 +73,7 @@
 #include "deadline.h"
 #include "desk.h"
 #include "misuse.h"
+#include "park.h"
 #include "policy.h"
 #include "precise.h"
 #include "probes.h"
@@ -86,21 +91,21 @@ TPARK_COLD static void wrong_state(struct tpark *p, uint32_t state, const char *
         tpark_misuse(function, state <= TPARK_NOTIFIED ? reason : corrupt);
 }
 
-/* C and D. Returns what was there. */
+/* Returns what was there. */
 static inline uint32_t take(struct tpark *p)
 {
-    /* Pairs with the exchange of U in publish(). */
+    /* Pairs with give(). */
     const uint32_t seen =
         atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);
     ANNOTATE_ACQUIRE(p);
     return seen;
 }
 
-/* T and R. without_token: the state that the caller expects if there is no token. */
+/* without_token: the state that the caller expects if there is no token. */
 static inline bool consume(struct tpark *p, uint32_t without_token, const char *function)
 {
     uint32_t seen = TPARK_NOTIFIED;
-    /* Pairs with the exchange of U in publish(). */
+    /* Pairs with give(). */
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
                                                 memory_order_acquire, memory_order_relaxed)) {
         ANNOTATE_ACQUIRE(p);
@@ -113,20 +118,20 @@ static inline bool consume(struct tpark *p, uint32_t without_token, const char *
     return true;
 }
 
-/* Relaxed: the A that follows publishes it; that it is cleared late costs a wake too many. */
+/* Relaxed: the arm that follows publishes it; that it is cleared late costs a wake too many. */
 static inline void set_armed(struct tpark *p, bool armed)
 {
     if (p->flags & TPARK_SHARED)
         atomic_store_explicit(tpark_armed_mark(p), armed, memory_order_relaxed);
 }
 
-/* A, and C. */
+/* Returns false if there was a token, which is consumed. */
 static inline bool arm(struct tpark *p, const char *function)
 {
     set_armed(p, true);
     uint32_t seen = TPARK_EMPTY;
     ANNOTATE_RELEASE(p);
-    /* Pairs with the exchange of U in publish(), and with O in tpark_adopt(). */
+    /* Pairs with give(), and with tpark_adopt(). */
     if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_PARKED,
                                                 memory_order_release, memory_order_relaxed))
         return true;
@@ -140,7 +145,7 @@ static inline bool arm(struct tpark *p, const char *function)
     return false;
 }
 
-/* D. */
+/* Returns whether it consumed a token. */
 static inline bool disarm(struct tpark *p, const char *function)
 {
     const uint32_t seen = take(p);
@@ -150,11 +155,11 @@ static inline bool disarm(struct tpark *p, const char *function)
     return seen != TPARK_PARKED;
 }
 
-/* U. Returns what was there. */
-static inline uint32_t publish(struct tpark *p)
+/* Returns what was there. */
+static inline uint32_t give(struct tpark *p)
 {
     ANNOTATE_RELEASE(p);
-    /* Release pairs with the acquire of T, C, R and D; acquire pairs with the release of A. */
+    /* Release pairs with consume() and take(), acquire with arm(). */
     const uint32_t replaced =
         atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);
     ANNOTATE_ACQUIRE(p);
@@ -164,13 +169,13 @@ static inline uint32_t publish(struct tpark *p)
 /* What struct tpark_owed keeps of the flags: not 0, whatever they are. */
 enum { OWED = 1 << 16 };
 
-/* What a U has to do that replaced this state. Reads the parker only if it is shared. */
+/* What a give has to do that replaced this state. Reads the parker only if it is shared. */
 static struct tpark_owed owed_after(struct tpark *p, unsigned flags, uint32_t replaced,
                                     const char *function)
 {
     bool owes_wake = replaced == TPARK_PARKED;
     if (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED)
-        /* Relaxed: A published it, and U acquired that. */
+        /* Relaxed: arm() published it, and give() acquired that. */
         owes_wake = atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
     if (replaced > TPARK_NOTIFIED) {
         wrong_state(p, replaced, function, corrupt);
@@ -199,7 +204,7 @@ static const struct timespec *deadline_in(uint64_t timeout_ns, struct timespec *
     return deadline;
 }
 
-/* T, as often as the spin has it, and once more: a token wins over a deadline. */
+/* Tries as often as the spin has it, and once more: a token wins over a deadline. */
 static bool spin_for_token(struct tpark *p, struct tpark_spin *spin, const char *function)
 {
     do {
@@ -224,7 +229,7 @@ static bool spin_first(struct tpark *p, const struct timespec *deadline, const c
     return false;
 }
 
-/* A, C, R and D: arms, and sleeps until there is a token, or until alarm (NULL: never). */
+/* Arms, and sleeps until there is a token, or until alarm (NULL: never). */
 static bool sleep_for_token(struct tpark *p, const struct timespec *alarm, const char *function)
 {
     if (!arm(p, function))
@@ -235,11 +240,12 @@ static bool sleep_for_token(struct tpark *p, const struct timespec *alarm, const
         tpark_backend_wait(p, alarm);
         token = consume(p, TPARK_PARKED, function);
         is_late = !token && alarm && tpark_has_passed(alarm);
-        if (is_late)
+        if (token)
+            set_armed(p, false);
+        else if (is_late)
             token = disarm(p, function);
         tpark_probe_sleep_end(p, token, is_late, began);
     } while (!token && !is_late);
-    set_armed(p, false);
     tpark_policy_is_back(p, token);
     return token;
 }
@@ -341,7 +347,14 @@ struct tpark_owed tpark_notify(struct tpark *p)
 {
     /* Read before the exchange: after it the owner may have consumed the token and freed p. */
     const unsigned flags = p->flags;
-    return owed_after(p, flags, publish(p), __func__);
+    return owed_after(p, flags, give(p), __func__);
+}
+
+void tpark_wake_noted_owner(struct tpark_owed owed)
+{
+    tpark_probe_wake(owed.parker);
+    tpark_backend_wake(owed.parker, owed.wake & TPARK_SHARED);
+    tpark_desk_ring(owed.parker);
 }
 
 void tpark_wake_owner(struct tpark_owed owed)
@@ -350,9 +363,7 @@ void tpark_wake_owner(struct tpark_owed owed)
         return;
     const int saved_errno = errno;
     tpark_policy_leave_note(owed.parker, owed.wake);
-    tpark_probe_wake(owed.parker);
-    tpark_backend_wake(owed.parker, owed.wake & TPARK_SHARED);
-    tpark_desk_ring(owed.parker);
+    tpark_wake_noted_owner(owed);
     errno = saved_errno;
 }
 
@@ -367,7 +378,7 @@ TPARK_COLD static enum tpark_state finish_unpark(struct tpark *p, unsigned flags
 enum tpark_state tpark_unpark(struct tpark *p)
 {
     const unsigned flags = p->flags; /* before the exchange, as in tpark_notify() */
-    const uint32_t replaced = publish(p);
+    const uint32_t replaced = give(p);
     const bool is_done =
         replaced == TPARK_EMPTY || (replaced == TPARK_NOTIFIED && !(flags & TPARK_SHARED));
     return is_done ? (enum tpark_state)replaced : finish_unpark(p, flags, replaced);
@@ -399,7 +410,7 @@ enum tpark_state tpark_adopt(struct tpark *p)
 {
     set_armed(p, false);
     uint32_t seen = TPARK_PARKED;
-    /* Pairs with the compare-exchange of A in arm(), of the old owner. */
+    /* Pairs with arm(), of the old owner. */
     atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
                                             memory_order_acquire, memory_order_relaxed);
     return seen <= TPARK_NOTIFIED ? (enum tpark_state)seen : TPARK_NOTIFIED;

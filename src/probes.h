@@ -23,7 +23,7 @@ struct tpark;
 
 #if TPARK_TRACING
 
-#include <time.h>
+#include "deadline.h"
 
 /* Why a sleep ended. The values are in the manual and in scripts. */
 enum wakeup { TOKEN = 0, TIMEOUT = 1, SPURIOUS = 2 };
@@ -44,26 +44,19 @@ volatile unsigned short tpark_wake_semaphore TPARK_SEMAPHORE;
 #endif
 #endif
 
-static uint64_t tpark_probe_clock(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* Returns when the sleep began, for tpark_probe_sleep_end(); 0 if nobody watches for that. */
 static inline uint64_t tpark_probe_sleep_begin(const struct tpark *p)
 {
     if (__builtin_expect(tpark_sleep_begin_semaphore, 0))
         STAP_PROBE1(tpark, sleep_begin, p);
-    return __builtin_expect(tpark_sleep_end_semaphore, 0) ? tpark_probe_clock() : 0;
+    return __builtin_expect(tpark_sleep_end_semaphore, 0) ? tpark_now_ns() : 0;
 }
 
 static inline void tpark_probe_sleep_end(const struct tpark *p, bool token, bool is_late,
                                          uint64_t began)
 {
     if (__builtin_expect(tpark_sleep_end_semaphore, 0)) {
-        const uint64_t ns = began ? tpark_probe_clock() - began : 0;
+        const uint64_t ns = began ? tpark_now_ns() - began : 0;
         STAP_PROBE3(tpark, sleep_end, p, token ? TOKEN : is_late ? TIMEOUT : SPURIOUS, ns);
     }
 }

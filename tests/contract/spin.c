@@ -306,6 +306,26 @@ TEST(each_policy, polls_for_a_timeout_of_zero)
 /* ----------------------------------------------------------------------- what owners learn from --
  */
 
+static bool decline(void *unused)
+{
+    (void)unused;
+    return false;
+}
+
+TEST(waker, looks_at_the_clock_once_also_if_its_hook_declines)
+{
+    struct tpark_thread *t = tpark_thread_new_hooked(0, &(struct tpark_hook){.wake = decline});
+    struct tpark_unparker *u = tpark_thread_unparker(t);
+    CHECK(tpark_arm(tpark_thread_parker(t)));
+    fake_time(NULL, 1);
+    tpark_unparker_unpark(u);
+    CHECK(readings == 1);
+    real_time();
+    CHECK(tpark_disarm(tpark_thread_parker(t)));
+    tpark_unparker_free(u);
+    tpark_thread_free(t);
+}
+
 #if TPARK_BACKEND_FUTEX
 /*
  * A park in a story: the token comes after wait_us, and a sleep costs so much. To an owner that

@@ -5,14 +5,15 @@
  * this runs an abstraction of it, for ever.
  *
  * What stands in table.pml is generated from the table at the top of src/park.c, by the script
- * beside this file: the operations U, T, A, C, R and D, each one step. Here is who does them when.
+ * beside this file: the operations give, consume, arm and take, each one step. Here is who does them
+ * when.
  *
  * Every process goes on (weak fairness), but for what it may leave undone for ever: an unparker
  * need not begin an unpark, a sleep need not end without cause, and a deadline need not come. So
  * none of these can make up for a wake that is lost.
  *
- * -DSHARED: a parker between processes, whose unparker may die between its U and its wake. Then the
- * token is consumed if some other unparker does not stop.
+ * -DSHARED: a parker between processes, whose unparker may die between its give and its wake. Then
+ * the token is consumed if some other unparker does not stop.
  */
 byte state; /* EMPTY */
 bool asleep; /* the owner, in the kernel's queue */
@@ -48,24 +49,24 @@ active proctype owner()
        :: timed = true
        :: true -> skip
        fi
-       T(success);
+       consume(success);
        if
        :: success -> skip
        :: else ->
             armed = true;
-            A(success);
+            arm(success);
             if
             :: !success ->
-                 C(seen);
+                 take(seen);
                  assert(seen == NOTIFIED);
                  armed = false
             :: else ->
                  do
                  :: sleep_while_parked();
-                    R(success);
+                    consume(success);
                     if
                     :: success -> break
-                    :: !success && late -> D(seen); break
+                    :: !success && late -> take(seen); break
                     :: else -> skip
                     fi
                  od;
@@ -77,7 +78,7 @@ active proctype owner()
 
 inline unpark(may_die)
 {
-    U(seen);
+    give(seen);
     owes = seen == PARKED;
 #ifdef SHARED
     if

@@ -14,11 +14,12 @@
  * Why the source's orders are enough on ARMv8 and RISC-V. Every operation of the table in park.c
  * is one C11 read-modify-write, and none is sequentially consistent, so the compilers' mapping is:
  *
- *                            ARMv8 without, and with LSE      RISC-V
- *   U  exchange, acq_rel     ldaxr stlxr, swpal               amoswap.aqrl
- *   C D exchange, acquire    ldaxr stxr, swpa                 amoswap.aq
- *   T R O CAS, acquire       ldaxr stxr, casa                 lr.aq sc
- *   A  CAS, release          ldxr stlxr, casl                 lr sc.rl
+ *                                ARMv8 without, and with LSE  RISC-V
+ *   give     exchange, acq_rel   ldaxr stlxr, swpal           amoswap.aqrl
+ *   take     exchange, acquire   ldaxr stxr, swpa             amoswap.aq
+ *   consume  CAS, acquire        ldaxr stxr, casa             lr.aq sc
+ *   adopt    CAS, acquire        ldaxr stxr, casa             lr.aq sc
+ *   arm      CAS, release        ldxr stlxr, casl             lr sc.rl
  *
  * These mappings are proven correct for all of C11 without seq_cst (Podkopaev, Lahav, Vafeiadis,
  * "Bridging the gap between programming languages and hardware weak memory models", POPL 2019), so

@@ -4,7 +4,7 @@ What no operator makes: operations of the protocol in other forms, and checks in
 
 Each: the file, the old text, which occurs once in it, and the new one.
 """
-U = 'atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);'
+GIVE = 'atomic_exchange_explicit(tpark_state_word(p), TPARK_NOTIFIED, memory_order_acq_rel);'
 TAKE = 'atomic_exchange_explicit(tpark_state_word(p), TPARK_EMPTY, memory_order_acquire);'
 WAIT = '''        tpark_backend_wait(p, alarm);
         token = consume(p, TPARK_PARKED, function);
@@ -19,12 +19,14 @@ PAST = '''    if (consume(p, TPARK_EMPTY, __func__))
         return ETIMEDOUT;
 '''
 LATE = '''        is_late = !token && alarm && tpark_has_passed(alarm);
-        if (is_late)
+        if (token)
+            set_armed(p, false);
+        else if (is_late)
             token = disarm(p, function);
 '''
 SUB = 'atomic_fetch_sub_explicit(&inner->references, 1, memory_order_release)'
 ADD = 'atomic_fetch_add_explicit(&inner->references, 1, memory_order_relaxed)'
-CAS_T = '''    if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
+CONSUME = '''    if (atomic_compare_exchange_strong_explicit(tpark_state_word(p), &seen, TPARK_EMPTY,
                                                 memory_order_acquire, memory_order_relaxed)) {
         ANNOTATE_ACQUIRE(p);
 '''
@@ -40,35 +42,36 @@ def store(state, order):
 
 MUTANTS = {
     'src/park.c': [
-        # U
-        (U, f'{load("relaxed")} == TPARK_NOTIFIED ? TPARK_NOTIFIED : {U}'),
-        (U, f'{load("acquire")} == TPARK_NOTIFIED ? TPARK_NOTIFIED : {U}'),
-        (U, f'{load("acquire")};\n    {store("NOTIFIED", "release")};'),
-        (U, f'{U}\n    {store("NOTIFIED", "release")};'),
-        # T
-        (CAS_T, CAS_T.replace('memory_order_acquire', 'without_token == TPARK_EMPTY ?'
+        # give
+        (GIVE, f'{load("relaxed")} == TPARK_NOTIFIED ? TPARK_NOTIFIED : {GIVE}'),
+        (GIVE, f'{load("acquire")} == TPARK_NOTIFIED ? TPARK_NOTIFIED : {GIVE}'),
+        (GIVE, f'{load("acquire")};\n    {store("NOTIFIED", "release")};'),
+        (GIVE, f'{GIVE}\n    {store("NOTIFIED", "release")};'),
+        # consume, at first
+        (CONSUME, CONSUME.replace('memory_order_acquire', 'without_token == TPARK_EMPTY ?'
                               ' memory_order_relaxed : memory_order_acquire')),
-        (CAS_T, CAS_T.replace('memory_order_acquire', 'without_token == TPARK_PARKED ?'
+        (CONSUME, CONSUME.replace('memory_order_acquire', 'without_token == TPARK_PARKED ?'
                               ' memory_order_relaxed : memory_order_acquire')),
         (SPIN, SPIN.replace('consume(p, TPARK_EMPTY, function)',
                             f'{load("acquire")} == TPARK_NOTIFIED')),
         (SPIN, SPIN.replace('consume(p, TPARK_EMPTY, function)',
                             f'{load("acquire")} == TPARK_NOTIFIED &&\n'
                             f'                ({store("EMPTY", "relaxed")}, true)')),
-        # C and D
+        # take
         (TAKE, f'{load("acquire")};\n    {store("EMPTY", "relaxed")};'),
         (TAKE, f'{load("acquire")};'),
-        # R
+        # consume, after a sleep
         (WAIT, WAIT.replace('consume(p, TPARK_PARKED, function)', 'true')),
         (WAIT, WAIT.replace('consume(p, TPARK_PARKED, function)',
                             f'{load("acquire")} == TPARK_NOTIFIED;\n        if (token)\n'
                             f'            {store("EMPTY", "relaxed")}')),
         (LATE, '''        is_late = alarm && tpark_has_passed(alarm);
-        if (is_late) {
-            if (!token)
-                token = disarm(p, function);
+        if (token)
+            set_armed(p, false);
+        else if (is_late)
+            token = disarm(p, function);
+        if (is_late)
             token = false;
-        }
 '''),
         (PAST, '\n'.join(PAST.split('\n')[2:4] + PAST.split('\n')[:2]) + '\n'),
     ],
