@@ -16,14 +16,6 @@
 
 #pragma GCC visibility push(hidden)
 
-/* Keeps what is rare out of the path that is not: no registers saved for it, no space in the cache.
- */
-#if defined(__GNUC__)
-#define TPARK_COLD __attribute__((cold, noinline))
-#else
-#define TPARK_COLD
-#endif
-
 enum { TPARK_CACHE_LINE = 64 };
 
 /* Make what the layer needs besides state and flags, which are set. 0, or an error number. */

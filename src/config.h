@@ -40,6 +40,28 @@
 #define TPARK_API __attribute__((visibility("hidden")))
 #endif
 
+/* Keeps what is rare out of the path that is not: no registers saved for it, no space in the cache.
+ */
+#if defined(__GNUC__)
+#define TPARK_COLD __attribute__((cold, noinline))
+#else
+#define TPARK_COLD
+#endif
+
+/*
+ * What ends in a system call is rare, but not slow: one function, with what it calls. Behind a
+ * system call the processor has forgotten where functions return to, so each return of one that was
+ * called before it is mispredicted. TPARK_OUT_OF_LINE: but for this, which is called on either side
+ * of it.
+ */
+#if defined(__GNUC__)
+#define TPARK_SLOW_PATH __attribute__((noinline, flatten))
+#define TPARK_OUT_OF_LINE __attribute__((noinline))
+#else
+#define TPARK_SLOW_PATH
+#define TPARK_OUT_OF_LINE
+#endif
+
 /* A function whose unsigned arithmetic wraps around as it is meant to: for clang's
  * -fsanitize=integer. */
 #if defined(__clang__)

@@ -251,7 +251,8 @@ static bool sleep_for_token(struct tpark *p, const struct timespec *alarm, const
 }
 
 /* The same, but the end is spun: no longer armed, so that an unpark need not wake anybody. */
-static bool sleep_precisely(struct tpark *p, const struct timespec *deadline, const char *function)
+TPARK_OUT_OF_LINE static bool sleep_precisely(struct tpark *p, const struct timespec *deadline,
+                                              const char *function)
 {
     const struct timespec alarm = tpark_precise_alarm(deadline);
     if (!tpark_has_passed(&alarm)) {
@@ -264,8 +265,8 @@ static bool sleep_precisely(struct tpark *p, const struct timespec *deadline, co
 }
 
 /* The rest of a park whose first look found no token. */
-TPARK_COLD static bool wait_for_token(struct tpark *p, const struct timespec *deadline,
-                                      const char *function)
+TPARK_SLOW_PATH static bool wait_for_token(struct tpark *p, const struct timespec *deadline,
+                                           const char *function)
 {
     const int saved_errno = errno;
     bool token = spin_first(p, deadline, function);
@@ -368,7 +369,8 @@ void tpark_wake_owner(struct tpark_owed owed)
 }
 
 /* Out of the way of the unparks that are done with their exchange. */
-TPARK_COLD static enum tpark_state finish_unpark(struct tpark *p, unsigned flags, uint32_t replaced)
+TPARK_SLOW_PATH static enum tpark_state finish_unpark(struct tpark *p, unsigned flags,
+                                                      uint32_t replaced)
 {
     const struct tpark_owed owed = owed_after(p, flags, replaced, "tpark_unpark");
     tpark_wake_owner(owed);

@@ -325,7 +325,8 @@ static uint32_t adaptive_ns(const struct tpark *p)
     return time ? time : try_ns(known);
 }
 
-struct tpark_spin tpark_policy_spin(const struct tpark *p, const struct timespec *deadline)
+TPARK_OUT_OF_LINE struct tpark_spin tpark_policy_spin(const struct tpark *p,
+                                                      const struct timespec *deadline)
 {
     struct tpark_spin spin = {.looks = LOOKS,
                               .deadline_ns = deadline ? tpark_to_ns(deadline) : UINT64_MAX};
@@ -352,7 +353,7 @@ struct tpark_spin tpark_policy_spin_until(const struct timespec *deadline)
     };
 }
 
-bool tpark_spin_goes_on(struct tpark_spin *spin)
+TPARK_OUT_OF_LINE bool tpark_spin_goes_on(struct tpark_spin *spin)
 {
     spin->now_ns = tpark_now_ns();
     if (spin->start_ns == 0)
@@ -384,7 +385,7 @@ static void keep(struct predictor *known, uint64_t wait_ns)
     known->wait_ns = wait_ns < long_wait ? (uint32_t)wait_ns : long_wait;
 }
 
-void tpark_policy_has_won(const struct tpark *p, const struct tpark_spin *spin)
+TPARK_OUT_OF_LINE void tpark_policy_has_won(const struct tpark *p, const struct tpark_spin *spin)
 {
     if (policy_of(p->flags) != TPARK_SPIN_ADAPTIVE)
         return;
@@ -413,7 +414,7 @@ static bool is_to_be_learnt(struct predictor *known, uint32_t time_ns)
     return known->unlearnt == ONE_IN - 1;
 }
 
-void tpark_policy_goes_to_sleep(const struct tpark *p, struct tpark_spin *spin)
+TPARK_OUT_OF_LINE void tpark_policy_goes_to_sleep(const struct tpark *p, struct tpark_spin *spin)
 {
     const unsigned policy = policy_of(p->flags);
     if (policy == TPARK_SPIN_NEVER)
@@ -461,7 +462,7 @@ static void learn_sleep(struct predictor *known, uint64_t wait_ns, uint64_t now_
     measure_again(is_comparable && !average(&self.cost_ns, owners + owners / 4 * 3));
 }
 
-void tpark_policy_is_back(struct tpark *p, bool token)
+TPARK_OUT_OF_LINE void tpark_policy_is_back(struct tpark *p, bool token)
 {
     const unsigned policy = policy_of(p->flags);
     struct predictor *const known = slot_of(p);
@@ -485,7 +486,7 @@ void tpark_policy_is_back(struct tpark *p, bool token)
     }
 }
 
-void tpark_policy_leave_note(struct tpark *p, unsigned flags)
+TPARK_OUT_OF_LINE void tpark_policy_leave_note(struct tpark *p, unsigned flags)
 {
     const unsigned policy = policy_of(flags);
     const bool is_read =
