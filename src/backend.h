@@ -65,7 +65,10 @@ static inline _Atomic uint8_t *tpark_armed_mark(struct tpark *p)
     return (_Atomic uint8_t *)&p->armed;
 }
 
-/* Of an adaptive, shared parker: the note of its waker. */
+/*
+ * Of an adaptive parker. Shared: the note of its waker. Private, whose notes lie elsewhere: what
+ * the owner asks of its wakers.
+ */
 static inline _Atomic uint16_t *tpark_note_word(struct tpark *p)
 {
     return (_Atomic uint16_t *)&p->spin;

@@ -166,15 +166,26 @@ static inline uint32_t give(struct tpark *p)
     return replaced;
 }
 
-/* What struct tpark_owed keeps of the flags: not 0, whatever they are. */
-enum { OWED = 1 << 16 };
+/*
+ * What a give has to know of the parker: the flags, and above them what the owner asks of its
+ * wakers. Read before the exchange: after it the owner may have consumed the token and freed p.
+ */
+static inline uint32_t traits_of(struct tpark *p)
+{
+    /* Relaxed, and pairs with nothing: see policy.c. */
+    const uint32_t note = atomic_load_explicit(tpark_note_word(p), memory_order_relaxed);
+    return p->flags | note << 16;
+}
+
+/* What struct tpark_owed keeps beside the traits: so it is not 0, whatever they are. */
+enum { OWED = 1 << 8 };
 
 /* What a give has to do that replaced this state. Reads the parker only if it is shared. */
-static struct tpark_owed owed_after(struct tpark *p, unsigned flags, uint32_t replaced,
+static struct tpark_owed owed_after(struct tpark *p, uint32_t traits, uint32_t replaced,
                                     const char *function)
 {
     bool owes_wake = replaced == TPARK_PARKED;
-    if (replaced == TPARK_NOTIFIED && flags & TPARK_SHARED)
+    if (replaced == TPARK_NOTIFIED && traits & TPARK_SHARED)
         /* Relaxed: arm() published it, and give() acquired that. */
         owes_wake = atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
     if (replaced > TPARK_NOTIFIED) {
@@ -184,7 +195,7 @@ static struct tpark_owed owed_after(struct tpark *p, unsigned flags, uint32_t re
     }
     return (struct tpark_owed){
         .replaced = (enum tpark_state)replaced,
-        .wake = owes_wake ? OWED | flags : 0,
+        .wake = owes_wake ? OWED | traits : 0,
         .parker = p,
     };
 }
@@ -346,9 +357,8 @@ bool tpark_try_park(struct tpark *p)
 
 struct tpark_owed tpark_notify(struct tpark *p)
 {
-    /* Read before the exchange: after it the owner may have consumed the token and freed p. */
-    const unsigned flags = p->flags;
-    return owed_after(p, flags, give(p), __func__);
+    const uint32_t traits = traits_of(p);
+    return owed_after(p, traits, give(p), __func__);
 }
 
 void tpark_wake_noted_owner(struct tpark_owed owed)
@@ -369,21 +379,21 @@ void tpark_wake_owner(struct tpark_owed owed)
 }
 
 /* Out of the way of the unparks that are done with their exchange. */
-TPARK_SLOW_PATH static enum tpark_state finish_unpark(struct tpark *p, unsigned flags,
+TPARK_SLOW_PATH static enum tpark_state finish_unpark(struct tpark *p, uint32_t traits,
                                                       uint32_t replaced)
 {
-    const struct tpark_owed owed = owed_after(p, flags, replaced, "tpark_unpark");
+    const struct tpark_owed owed = owed_after(p, traits, replaced, "tpark_unpark");
     tpark_wake_owner(owed);
     return owed.replaced;
 }
 
 enum tpark_state tpark_unpark(struct tpark *p)
 {
-    const unsigned flags = p->flags; /* before the exchange, as in tpark_notify() */
+    const uint32_t traits = traits_of(p);
     const uint32_t replaced = give(p);
     const bool is_done =
-        replaced == TPARK_EMPTY || (replaced == TPARK_NOTIFIED && !(flags & TPARK_SHARED));
-    return is_done ? (enum tpark_state)replaced : finish_unpark(p, flags, replaced);
+        replaced == TPARK_EMPTY || (replaced == TPARK_NOTIFIED && !(traits & TPARK_SHARED));
+    return is_done ? (enum tpark_state)replaced : finish_unpark(p, traits, replaced);
 }
 
 bool tpark_arm(struct tpark *p)

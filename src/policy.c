@@ -49,6 +49,7 @@
 
 #include <sched.h>
 
+#include "backend.h"
 #include "deadline.h"
 #include "note.h"
 
@@ -400,8 +401,8 @@ TPARK_OUT_OF_LINE void tpark_policy_has_won(const struct tpark *p, const struct 
 
 /*
  * Where waits have all been long, or the waker was on the owner's CPU, most will be so again: the
- * owner then learns from one sleep in four. It saves it the readings of the clock, and the waker
- * the cache line of the note, which stays its own.
+ * owner then learns from one sleep in four. It saves it the readings of the clock, and its waker
+ * the note.
  */
 static bool is_to_be_learnt(struct predictor *known, uint32_t time_ns)
 {
@@ -414,13 +415,29 @@ static bool is_to_be_learnt(struct predictor *known, uint32_t time_ns)
     return known->unlearnt == ONE_IN - 1;
 }
 
-TPARK_OUT_OF_LINE void tpark_policy_goes_to_sleep(const struct tpark *p, struct tpark_spin *spin)
+/*
+ * What the owner of a private, adaptive parker asks of its wakers. Relaxed, and pairs with nothing:
+ * a waker that reads an old one leaves a note that nobody reads, or none.
+ */
+enum { NO_NOTE = 1 };
+
+static void ask_for_note(struct tpark *p, bool is_wanted)
+{
+    const uint16_t word = is_wanted ? 0 : NO_NOTE;
+    _Atomic uint16_t *const asked = tpark_note_word(p);
+    if (!(p->flags & TPARK_SHARED) && atomic_load_explicit(asked, memory_order_relaxed) != word)
+        atomic_store_explicit(asked, word, memory_order_relaxed);
+}
+
+TPARK_OUT_OF_LINE void tpark_policy_goes_to_sleep(struct tpark *p, struct tpark_spin *spin)
 {
     const unsigned policy = policy_of(p->flags);
     if (policy == TPARK_SPIN_NEVER)
         return;
     struct predictor *const known = predictor_of(p);
     known->sleeps = policy == TPARK_SPIN_FIXED || is_to_be_learnt(known, spin->time_ns);
+    if (policy == TPARK_SPIN_ADAPTIVE)
+        ask_for_note(p, known->sleeps);
     if (!known->sleeps)
         return;
     if (policy == TPARK_SPIN_FIXED || known->is_alone) {
@@ -486,11 +503,18 @@ TPARK_OUT_OF_LINE void tpark_policy_is_back(struct tpark *p, bool token)
     }
 }
 
-TPARK_OUT_OF_LINE void tpark_policy_leave_note(struct tpark *p, unsigned flags)
+TPARK_OUT_OF_LINE void tpark_policy_leave_note(struct tpark *p, uint32_t traits)
 {
-    const unsigned policy = policy_of(flags);
-    const bool is_read =
-        policy == TPARK_SPIN_ADAPTIVE || (policy == TPARK_SPIN_FIXED && !(flags & TPARK_SHARED));
+    const bool is_shared = traits & TPARK_SHARED;
+    bool is_read = false;
+    switch (policy_of(traits)) {
+    case TPARK_SPIN_ADAPTIVE:
+        is_read = is_shared || traits >> 16 != NO_NOTE;
+        break;
+    case TPARK_SPIN_FIXED:
+        is_read = !is_shared;
+        break;
+    }
     if (is_read)
-        tpark_note_leave(p, flags & TPARK_SHARED);
+        tpark_note_leave(p, is_shared);
 }

@@ -15,10 +15,11 @@
 bool tpark_policy_accepts(unsigned flags);
 
 /*
- * Tells the owner who wakes it, and when, if its policy asks for that. Touches a parker only if it
- * is shared. Any thread; async-signal-safe.
+ * Tells the owner who wakes it, and when, if the owner asks for that. traits: the flags, and the
+ * note word as it was before the exchange, shifted by 16. Touches a parker only if it is shared.
+ * Any thread; async-signal-safe.
  */
-void tpark_policy_leave_note(struct tpark *p, unsigned flags);
+void tpark_policy_leave_note(struct tpark *p, uint32_t traits);
 
 /* A spin: how often to try for the token, and until when. */
 struct tpark_spin {
@@ -43,7 +44,7 @@ bool tpark_spin_goes_on(struct tpark_spin *spin);
 void tpark_policy_has_won(const struct tpark *p, const struct tpark_spin *spin);
 
 /* The owner goes to sleep, after this spin in vain; then it is back, with a token or without. */
-void tpark_policy_goes_to_sleep(const struct tpark *p, struct tpark_spin *spin);
+void tpark_policy_goes_to_sleep(struct tpark *p, struct tpark_spin *spin);
 void tpark_policy_is_back(struct tpark *p, bool token);
 
 #pragma GCC visibility pop

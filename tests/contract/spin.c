@@ -537,6 +537,31 @@ TEST(adaptive_policy, does_not_learn_without_a_note)
                           (struct story){5, 20, 1, only_notify, false}));
 }
 
+static unsigned notes_left;
+
+static void wake_with_a_note(struct tpark *p)
+{
+    clocks_read = 0;
+    wake(p);
+    notes_left += clocks_read != 0;
+}
+
+TEST(adaptive_policy, asks_one_waker_in_four_for_a_note_where_no_spin_is_in_sight)
+{
+    static const struct story settled[] = {
+        {.wait_us = 1000, .cost_us = 20, .waker_cpu = 1, .wake = wake_with_a_note},
+        {.wait_us = 5, .cost_us = 20, .waker_cpu = 0, .wake = wake_with_a_note},
+    };
+    for (size_t i = 0; i < sizeof settled / sizeof *settled; i++) {
+        struct tpark *const p = new_parker(TPARK_SPIN_ADAPTIVE);
+        CHECK(!learns_to_spin(p, settled[i]));
+        notes_left = 0;
+        for (int parks = 0; parks < 100; parks++)
+            spins(p, settled[i]);
+        CHECK(notes_left == 25);
+    }
+}
+
 TEST(adaptive_policy, does_not_learn_from_the_unpark_of_another_parker)
 {
     struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);

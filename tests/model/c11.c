@@ -95,9 +95,9 @@ bool tpark_policy_accepts(unsigned flags)
     return flags == 0;
 }
 
-void tpark_policy_leave_note(struct tpark *p, unsigned flags)
+void tpark_policy_leave_note(struct tpark *p, uint32_t traits)
 {
-    (void)p, (void)flags;
+    (void)p, (void)traits;
 }
 
 struct tpark_spin tpark_policy_spin(const struct tpark *p, const struct timespec *deadline)
@@ -123,7 +123,7 @@ void tpark_policy_has_won(const struct tpark *p, const struct tpark_spin *spin)
     (void)p, (void)spin;
 }
 
-void tpark_policy_goes_to_sleep(const struct tpark *p, struct tpark_spin *spin)
+void tpark_policy_goes_to_sleep(struct tpark *p, struct tpark_spin *spin)
 {
     (void)p, (void)spin;
 }
