@@ -230,7 +230,7 @@ struct outcome {
 
 static void begin(struct tpark *p, unsigned flags)
 {
-    m = (struct machine){.now = (uint64_t)1000 * S,
+    m = (struct machine){.now = ((uint64_t)9 << 40) - S, /* notes of the time wrap around */
                          .cpu = S,
                          .sleep_ns = SLEEP_NS,
                          .latency_ns = SLEEP_NS,

@@ -379,10 +379,12 @@ static void tell_the_sleep(long number)
 
 static struct tpark_any *spins_in; /* NULL, or by which it parks */
 
+/* When the last story began: one comes after the other, the first one after a week of uptime. */
+static uint64_t began_ns = 7 * 86400 * (uint64_t)1000000000;
+
 /* Whether the owner took the token without sleeping. */
 static bool spins(struct tpark *p, struct story next)
 {
-    static uint64_t began_ns = 1000000000; /* one story after the other */
     began_ns += 1000000000;
     story = next;
     if (!story.wake)
@@ -469,6 +471,21 @@ TEST(adaptive_policy, spins_where_that_costs_less_cpu_time_than_sleeping)
     CHECK(learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE | TPARK_PRECISE), soon));
     CHECK(!learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), late));
     CHECK(!learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), later));
+}
+
+/* A note holds 40 bits of the time, which are 18 minutes, and that in a shared parker 17. */
+TEST(adaptive_policy, learns_from_notes_that_wrap_around_in_the_wait_or_in_the_wake)
+{
+    static const uint64_t starts_before_ns[] = {2500, 15000};
+    for (int i = 0; i < 4; i++) {
+        struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE | (i % 2 ? TPARK_SHARED : 0));
+        for (int j = 0; j < ENOUGH; j++) {
+            began_ns = ((began_ns >> 40) + 2) << 40;
+            began_ns -= starts_before_ns[i / 2] + 1000000000;
+            spins(p, soon);
+        }
+        CHECK(spins(p, soon));
+    }
 }
 
 TEST(adaptive_policy, spins_for_longer_at_a_higher_price)
