@@ -1052,6 +1052,27 @@ static void block_on_nested(void)
     CHECK(outer.result == 42);
 }
 
+#if WITH_COROUTINE
+#include "coroutine.h"
+
+static void await_event(void)
+{
+    CHECK(coroutine_await_event() == 42);
+}
+
+static void set_event(void)
+{
+    coroutine_set_event(42);
+}
+
+/* Both calls borrow the same parker, so the waker of the first may wake the second. */
+static void block_on_and_await(void)
+{
+    block_on_waking_itself();
+    await_event();
+}
+#endif
+
 /* ---------------------------------------------------------------------- the current thread -- */
 
 static void start_current(void)
@@ -1488,6 +1509,11 @@ const struct scenario scenarios[] = {
     {"block-on-itself", UNTIMED, 1, 3, NULL, NULL, {block_on_waking_itself, complete_inner}},
     {"block-on-nested", UNTIMED, 1, 2, NULL, NULL,
      {block_on_nested, complete_outer, complete_inner}},
+#if WITH_COROUTINE
+    {"coroutine", UNTIMED, 2, 4, NULL, NULL, {await_event, set_event}},
+    {"coroutine-block-on", UNTIMED, 0, 1, NULL, NULL,
+     {block_on_and_await, complete_inner, set_event}},
+#endif
     {"current-park", UNTIMED, 1, 3, start_current, free_q, {current_park_and_end, unpark_current}},
     {"current-waker", UNTIMED, 1, 3, start_current, free_q,
      {current_end, wake_current, current_try}},
@@ -1500,7 +1526,7 @@ const struct scenario scenarios[] = {
     {"idle-free", UNTIMED, 2, 3, start_idle, free_idle, {idle_and_free, message_and_wake}},
     {"idle-until", TIMED, 1, 2, start_idle, settle_idle, {idle_until, push_0}},
     {"idle-all", UNTIMED, 1, 2, start_idle_both, settle_idle, {commit_0, cancel_1, push_for_all}},
-    {"idle-either", UNTIMED, 1, 2, start_idle, settle_either,
+    {"idle-either", UNTIMED, 0, 1, start_idle, settle_either,
      {idle_for_either, push_0, unpark_idle}},
     {"idle-two-tasks", UNTIMED, 0, 0, start_idle_one, settle_idle, {work, push_0, push_1}},
     {0},
