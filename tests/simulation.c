@@ -20,7 +20,6 @@
 #include "tpark.h"
 
 enum {
-    PARKS = 100000,
     READ_NS = 20,
     LOOK_NS = 200,
 
@@ -28,6 +27,8 @@ enum {
     US = 1000,
     S = 1000000000
 };
+
+static int parks = 100000; /* in each test; or the argument */
 
 /* ------------------------------------------------------------------------------ the machine -- */
 
@@ -263,9 +264,9 @@ static struct outcome run(const struct pattern *pattern, unsigned flags)
     struct tpark *const p = &parkers[next++ % 64];
     begin(p, flags);
     struct outcome sum = {0, 0};
-    for (int i = 0; i < PARKS; i++)
+    for (int i = 0; i < parks; i++)
         park(pattern->wait_us(i), &sum);
-    return (struct outcome){sum.cpu / PARKS, sum.latency / PARKS};
+    return (struct outcome){sum.cpu / parks, sum.latency / parks};
 }
 
 /* What a policy would cost that spins for so long, or that knows whether to. */
@@ -275,7 +276,7 @@ static struct outcome imagine(const struct pattern *pattern, double spin_us, boo
     begin(&p, TPARK_SPIN_NEVER);
     const double sleep = (double)SLEEP_NS / US;
     struct outcome sum = {0, 0};
-    for (int i = 0; i < PARKS; i++) {
+    for (int i = 0; i < parks; i++) {
         const double wait = pattern->wait_us(i);
         random_fraction(); /* that of the wake */
         if (wait <= spin_us || (knows && wait <= sleep)) {
@@ -285,7 +286,7 @@ static struct outcome imagine(const struct pattern *pattern, double spin_us, boo
             sum.latency += sleep;
         }
     }
-    return (struct outcome){sum.cpu / PARKS, sum.latency / PARKS};
+    return (struct outcome){sum.cpu / parks, sum.latency / parks};
 }
 
 static double both(struct outcome outcome)
@@ -387,9 +388,9 @@ static void sleeps_where_its_spin_holds_up_the_token(void)
     begin(&p, TPARK_SPIN_ADAPTIVE);
     m.needs_owners_cpu = true;
     struct outcome sum = {0, 0};
-    for (int i = 0; i < PARKS; i++)
+    for (int i = 0; i < parks; i++)
         park(5, &sum);
-    check(sum.cpu <= 1.02 * PARKS * SLEEP_NS / US, __func__, "it spins in vain");
+    check(sum.cpu <= 1.02 * parks * SLEEP_NS / US, __func__, "it spins in vain");
 }
 
 /* A third thread on the owner's core: a wake takes long, but costs no more CPU time. */
@@ -399,16 +400,16 @@ static void is_not_deceived_by_a_busy_core(void)
     struct outcome sum = {0, 0};
     begin(&p[0], TPARK_SPIN_ADAPTIVE);
     m.latency_ns = 10 * SLEEP_NS;
-    for (int i = 0; i < PARKS; i++)
+    for (int i = 0; i < parks; i++)
         park(60, &sum);
-    check(sum.cpu <= 1.03 * PARKS * SLEEP_NS / US, __func__, "it takes the core from others");
+    check(sum.cpu <= 1.03 * parks * SLEEP_NS / US, __func__, "it takes the core from others");
 
     begin(&p[1], TPARK_SPIN_ADAPTIVE);
     m.latency_ns = 10 * SLEEP_NS;
     sum = (struct outcome){0, 0};
-    for (int i = 0; i < PARKS; i++)
+    for (int i = 0; i < parks; i++)
         park(5, &sum);
-    check(sum.latency < PARKS, __func__, "it sleeps where a spin is cheap");
+    check(sum.latency < parks, __func__, "it sleeps where a spin is cheap");
 }
 
 static void looks_at_no_clock_where_its_waker_shares_its_cpu(void)
@@ -418,16 +419,18 @@ static void looks_at_no_clock_where_its_waker_shares_its_cpu(void)
     m.waker_cpu = 0;
     struct outcome sum = {0, 0};
     int looks = 0;
-    for (int i = 0; i < PARKS; i++) {
+    for (int i = 0; i < parks; i++) {
         park(5, &sum);
         looks += m.looks;
     }
     check(looks < 10, __func__, "it does");
-    check(sum.cpu <= 1.001 * PARKS * SLEEP_NS / US, __func__, "it spins");
+    check(sum.cpu <= 1.001 * parks * SLEEP_NS / US, __func__, "it spins");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        parks = atoi(argv[1]);
     printf("latency and CPU in us per park; a sleep costs 10 of each; both: their sum\n");
     for (int i = 0; i < PATTERNS; i++)
         try_pattern(&patterns[i]);

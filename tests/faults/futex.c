@@ -390,3 +390,61 @@ TEST(futex_time64, is_used_where_the_kernel_has_no_other)
     CHECK(count_of(FUTEX_TIME64) == before + 1);
 }
 #endif
+
+/* -------------------------------------------------------------------------------- the slots -- */
+
+static void check_grow(int before, unsigned wanted, int after)
+{
+    futex_hash = (struct futex_hash){.is_modelled = true, .slots = before};
+    errno = 4321;
+    CHECK(tpark_grow_futex_hash(wanted) == 0);
+    CHECK(errno == 4321);
+    CHECK(futex_hash.slots == after && futex_hash.sets == (before != after));
+}
+
+static void check_grows(void *unused)
+{
+    (void)unused;
+    check_grow(0, 1, 2);
+    check_grow(0, 2, 2);
+    check_grow(0, 3, 4);
+    check_grow(16, 17, 32);
+    check_grow(16, 1000, 1024);
+    check_grow(16, 1024, 1024);
+    check_grow(16, 1025, 2048);
+    check_grow(16, 1u << 30, 1 << 30);
+}
+
+TEST(grow_futex_hash, sets_the_next_power_of_two_that_is_at_least_2)
+{
+    check_in_child(check_grows, NULL);
+}
+
+static void check_never_shrinks(void *unused)
+{
+    (void)unused;
+    check_grow(16, 1, 16);
+    check_grow(16, 9, 16);
+    check_grow(16, 16, 16);
+}
+
+TEST(grow_futex_hash, sets_nothing_where_there_are_as_many_already)
+{
+    check_in_child(check_never_shrinks, NULL);
+}
+
+static void check_refusals(void *unused)
+{
+    (void)unused;
+    errno = 4321;
+    futex_hash = (struct futex_hash){.is_modelled = true, .slots = 16, .set_error = ENOMEM};
+    CHECK(tpark_grow_futex_hash(17) == ENOMEM && errno == 4321);
+    futex_hash = (struct futex_hash){.is_modelled = true, .get_error = EINVAL};
+    CHECK(tpark_grow_futex_hash(17) == ENOSYS && errno == 4321);
+    CHECK(futex_hash.sets == 0);
+}
+
+TEST(grow_futex_hash, returns_the_kernels_refusal_and_leaves_errno)
+{
+    check_in_child(check_refusals, NULL);
+}

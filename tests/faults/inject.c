@@ -133,6 +133,26 @@ WRAP(long, syscall, long number, ...)
     return -1;
 }
 
+/* Of prctl(2), since Linux 6.16. */
+enum { FUTEX_HASH = 78, SET_SLOTS = 1, GET_SLOTS = 2 };
+
+struct futex_hash futex_hash;
+
+static int hash_call(const unsigned long a[4])
+{
+    const bool is_get = a[0] == GET_SLOTS && !a[1];
+    const bool is_set = a[0] == SET_SLOTS && a[1] > 1 && !(a[1] & (a[1] - 1));
+    futex_hash.sets += is_set;
+    const int refusal = is_get ? futex_hash.get_error : futex_hash.set_error;
+    if (refusal || !(is_get || is_set) || a[2] || a[3]) {
+        errno = refusal ? refusal : EINVAL;
+        return -1;
+    }
+    if (is_set)
+        futex_hash.slots = (int)a[1];
+    return is_get ? futex_hash.slots : 0;
+}
+
 WRAP(int, prctl, int option, ...)
 {
     va_list list;
@@ -141,6 +161,8 @@ WRAP(int, prctl, int option, ...)
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(list, unsigned long);
     va_end(list);
+    if (option == FUTEX_HASH && futex_hash.is_modelled)
+        return hash_call(a);
     const struct fault *fault = option == PR_GET_SECCOMP ? next_fault(SECCOMP_MODE) : NULL;
     return fault ? fault->error : __real_prctl(option, a[0], a[1], a[2], a[3]);
 }

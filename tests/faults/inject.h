@@ -56,6 +56,16 @@ struct fault {
     void *object;
 };
 
+#if TPARK_BACKEND_FUTEX
+/* What prctl(2) says of the futex hash of the process. */
+extern struct futex_hash {
+    bool is_modelled; /* else the kernel is asked */
+    int slots;
+    int sets;                 /* how often somebody set them */
+    int get_error, set_error; /* 0: it succeeds */
+} futex_hash;
+#endif
+
 /* Replaces what was injected into calls of this kind before. */
 void inject(struct fault fault);
 /* The calls of this kind so far, those that failed by injection included. */
