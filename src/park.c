@@ -329,14 +329,19 @@ void tpark_park(struct tpark *p)
         wait_for_token(p, NULL, __func__);
 }
 
+/* Out of the way of polls. */
+TPARK_OUT_OF_LINE static int wait_for_time(struct tpark *p, uint64_t timeout_ns,
+                                           const char *function)
+{
+    struct timespec deadline;
+    return wait_for_token(p, deadline_in(timeout_ns, &deadline), function) ? 0 : ETIMEDOUT;
+}
+
 int tpark_park_timeout(struct tpark *p, uint64_t timeout_ns)
 {
     if (consume(p, TPARK_EMPTY, __func__))
         return 0;
-    if (timeout_ns == 0)
-        return ETIMEDOUT;
-    struct timespec deadline;
-    return wait_for_token(p, deadline_in(timeout_ns, &deadline), __func__) ? 0 : ETIMEDOUT;
+    return timeout_ns ? wait_for_time(p, timeout_ns, __func__) : ETIMEDOUT;
 }
 
 int tpark_park_until(struct tpark *p, const struct timespec *deadline)
