@@ -117,6 +117,16 @@ TEST(shared, unparks_that_merge_owe_a_wake_only_while_the_owner_is_armed)
 }
 
 #if TPARK_BACKEND_FUTEX
+/* An emulator may not. */
+static void require_that_the_kernel_knows_shared_memory(void)
+{
+    const size_t page = (size_t)getpagesize();
+    void *memory = mmap(NULL, page, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(memory != MAP_FAILED);
+    if (mremap(memory, 0, page, MREMAP_MAYMOVE) == MAP_FAILED)
+        SKIP("the kernel does not say which memory is shared");
+}
+
 /* What another process could have written. */
 static void write_word(struct tpark *p, uint32_t word)
 {
@@ -125,6 +135,7 @@ static void write_word(struct tpark *p, uint32_t word)
 
 TEST(shared, parkers_take_whatever_a_peer_writes_into_the_word_for_a_token)
 {
+    require_that_the_kernel_knows_shared_memory();
     static const uint32_t words[] = {3,          4,          0x10000,     0x40000001,
                                      0x80000000, UINT32_MAX, TPARK_PARKED};
     const struct timespec past = {0};
@@ -174,6 +185,7 @@ static void write_nonsense(void *argument)
 
 TEST(shared, parkers_whose_bytes_a_peer_overwrites_neither_abort_nor_miss_a_deadline_nor_touch_more)
 {
+    require_that_the_kernel_knows_shared_memory();
     /* At the end of a page, before one that cannot be touched. */
     const size_t page = (size_t)getpagesize();
     char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
