@@ -210,6 +210,7 @@ TEST(static_initialiser, makes_what_init_makes_of_any_expression)
         TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(NO ? 7 : 65535) | TPARK_PRECISE);
     static const struct tpark sum = TPARK_INIT_FLAGS(TPARK_SPIN_FIXED_US(4097 | 2) + NO);
     static const struct tpark dear = TPARK_INIT_FLAGS(TPARK_SPIN_PRICE(NO ? 1 : 3) | TPARK_SLACK);
+    CHECK(TPARK_SPIN_FIXED_US(YES ? 70000 : NO) == TPARK_SPIN_FIXED_US(65535));
     check_made_alike(&none, 0);
     check_made_alike(&chosen, TPARK_PRECISE);
     check_made_alike(&both, TPARK_SPIN_FIXED | TPARK_PRECISE | 65535u << 16);

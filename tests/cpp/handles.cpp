@@ -148,6 +148,9 @@ void a_time_that_is_never_reached_is_no_timeout()
     std::thread other([&] {
         for (int i = 0; i < 5; i++) {
             q.park();
+            const std::uint32_t *state = &p.native_handle()->state;
+            while (__atomic_load_n(state, __ATOMIC_RELAXED) != TPARK_PARKED)
+                std::this_thread::yield();
             p.unpark();
         }
     });
