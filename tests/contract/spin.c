@@ -377,7 +377,8 @@ static void tell_the_sleep(long number)
     fake_cpu_ns += story.cost_us * 1000 * 4 / 7; /* the rest is the waker's */
 }
 
-static struct tpark_any *spins_in; /* NULL, or by which it parks */
+static struct tpark_any *spins_in; /* NULL, or by which it parks, */
+static size_t spins_among = 1;     /* and of so many */
 
 /* When the last story began: one comes after the other, the first one after a week of uptime. */
 static uint64_t began_ns = 7 * 86400 * (uint64_t)1000000000;
@@ -401,7 +402,7 @@ static bool spins(struct tpark *p, struct story next)
     on_clock = give_when_due;
     before_syscall = tell_the_sleep;
     if (spins_in)
-        CHECK(tpark_park_any(spins_in, 1, NULL) == 0);
+        CHECK(tpark_park_any(spins_in, spins_among, NULL) == 0);
     else if (p->flags & TPARK_PRECISE)
         CHECK(tpark_park_timeout(p, 1000000000) == 0);
     else
@@ -794,6 +795,22 @@ TEST(park_any, learns_as_a_park_does)
     CHECK(spins(p, soon));
     spins_in = NULL;
     CHECK(spins(p, soon)); /* what it learnt there serves here */
+}
+
+TEST(park_any, learns_for_each_of_the_parkers)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct tpark *p = new_parker(TPARK_SPIN_ADAPTIVE);
+        struct tpark_any set[2] = {{.parker = new_parker(TPARK_SPIN_NEVER)},
+                                   {.parker = new_parker(TPARK_SPIN_NEVER)}};
+        set[i].parker = p;
+        spins_in = set;
+        spins_among = 2;
+        for (int round = 0; round < ENOUGH; round++)
+            spins(p, soon);
+        CHECK(spins(p, soon));
+    }
+    spins_in = NULL;
 }
 
 TEST(spin, learns_from_the_sleep_that_follows_it_elsewhere)

@@ -150,8 +150,31 @@ TEST(park_any, under_a_filter_finds_a_token_by_another_process_soon)
     CHECK(monotonic_ns() - before < 2 * 500 * (uint64_t)MS);
 }
 
-TEST(park_any, under_a_filter_looks_about_a_hundred_times_a_second)
+/* In a clock that goes only while the owner sleeps. */
+static struct timespec time_now = {.tv_sec = 1000};
+static int64_t expected_ns = 50000;
+static int looks;
+
+static void check_interval(void *unused)
 {
-    park_on_shared_and_private(unpark_after_some_time);
-    CHECK(count_of(FUTEX_SLEEP) >= 18 && count_of(FUTEX_SLEEP) <= 60);
+    (void)unused;
+    CHECK((sleep_deadline.tv_sec - time_now.tv_sec) * 1000 * (int64_t)MS + sleep_deadline.tv_nsec -
+              time_now.tv_nsec ==
+          expected_ns);
+    time_now = sleep_deadline;
+    stop_clock(time_now);
+    expected_ns = expected_ns < 5 * MS ? 2 * expected_ns : 10 * MS;
+    if (++looks == 120)
+        notify_last(NULL);
+}
+
+TEST(park_any, under_a_filter_looks_for_it_at_intervals_that_double_up_to_10_ms)
+{
+    for (int i = 0; i < PARKERS; i++)
+        CHECK(tpark_init(&p[i], TPARK_SPIN_NEVER | (i == 1 ? TPARK_SHARED : 0)) == 0);
+    inject((struct fault){.call = SECCOMP_MODE, .times = ALWAYS, .error = 2});
+    inject((struct fault){.call = FUTEX_SLEEP, .times = ALWAYS, .meanwhile = check_interval});
+    stop_clock(time_now);
+    check_takes_the_last();
+    CHECK(looks == 120);
 }

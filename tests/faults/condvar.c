@@ -227,3 +227,41 @@ TEST(destroy, that_the_system_refuses_aborts)
     broken = COND_DESTROY;
     check_aborts(destroy_slept_on, line_of("pthread_cond_destroy"));
 }
+
+/* Where several parkers are slept on at a desk, which has a parker of its own, made on first use.
+ */
+static struct tpark several[2] = {TPARK_INIT_FLAGS(TPARK_SPIN_NEVER),
+                                  TPARK_INIT_FLAGS(TPARK_SPIN_NEVER)};
+static struct tpark_any set[2] = {{.parker = &several[0]}, {.parker = &several[1]}};
+
+static int park_any_for_a_ms(void)
+{
+    const struct timespec deadline = deadline_in_ns(MS);
+    return tpark_park_any(set, 2, &deadline);
+}
+
+static void unpark_second(void *unused)
+{
+    (void)unused;
+    CHECK(tpark_unpark(&several[1]) == TPARK_EMPTY);
+}
+
+TEST(park_any, that_finds_a_token_before_its_sleep_leaves_its_desk_to_the_next)
+{
+    inject((struct fault){
+        .call = MUTEX_INIT, .times = 1, .proceeds = true, .meanwhile = unpark_second});
+    CHECK(park_any_for_a_ms() == 0);
+    CHECK(!set[0].has_token && set[1].has_token);
+    CHECK(park_any_for_a_ms() == ETIMEDOUT);
+    CHECK(count_of(MUTEX_INIT) == 1);
+}
+
+TEST(park_any, that_cannot_make_its_desk_leaves_it_to_the_next)
+{
+    enum { MORE_THAN_DESKS = 70 };
+    for (int i = 1; i <= MORE_THAN_DESKS; i++) {
+        inject_error(MUTEX_INIT, EAGAIN);
+        CHECK(park_any_for_a_ms() == ETIMEDOUT);
+        CHECK(count_of(MUTEX_INIT) == i);
+    }
+}

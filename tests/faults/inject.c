@@ -115,6 +115,8 @@ static enum call kind_of(long number, long operation)
     }
 }
 
+struct timespec sleep_deadline;
+
 WRAP(long, syscall, long number, ...)
 {
     va_list list;
@@ -124,6 +126,10 @@ WRAP(long, syscall, long number, ...)
         a[i] = va_arg(list, long);
     va_end(list);
     const enum call call = kind_of(number, a[1]);
+    if (call == FUTEX_SLEEP && a[3]) {
+        const long *until = (const long *)a[3];
+        sleep_deadline = (struct timespec){.tv_sec = (time_t)until[0], .tv_nsec = until[1]};
+    }
     const struct fault *fault = call == CALLS ? NULL : next_fault(call);
     if (!fault)
         return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);

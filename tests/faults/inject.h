@@ -71,6 +71,11 @@ void inject(struct fault fault);
 /* The calls of this kind so far, those that failed by injection included. */
 int count_of(enum call call);
 
+#if TPARK_BACKEND_FUTEX
+/* Until when the last FUTEX_SLEEP was to last. */
+extern struct timespec sleep_deadline;
+#endif
+
 #if TPARK_BACKEND_PTHREAD
 /* Between whom the last mutex, or condition variable, was to be shared. */
 extern int mutex_sharing, cond_sharing;
