@@ -290,7 +290,7 @@ void scenario_wait_for_end(int thread)
     struct thread *t = &threads[thread + 1];
     step(&(struct operation){
         .object = {(uintptr_t)t}, .writes = {true}, .ways = ways_to_see_end, .argument = t});
-    clock_join(&running->clock, &t->clock);
+    clock_see(&running->clock, &t->clock);
     done(NULL, "sees the end of thread %d", t->id);
 }
 

@@ -30,14 +30,19 @@ enum {
 
 #define CALLER __builtin_return_address(0)
 
+void clock_see(struct clock *c, const struct clock *other)
+{
+    for (int i = 0; i < LOCATIONS; i++)
+        if (c->seen[i] < other->seen[i])
+            c->seen[i] = other->seen[i];
+}
+
 void clock_join(struct clock *c, const struct clock *other)
 {
     for (int i = 0; i < THREADS; i++)
         if (c->thread[i] < other->thread[i])
             c->thread[i] = other->thread[i];
-    for (int i = 0; i < LOCATIONS; i++)
-        if (c->seen[i] < other->seen[i])
-            c->seen[i] = other->seen[i];
+    clock_see(c, other);
 }
 
 /* ---------------------------------------------------------------------- globals and the heap -- */

@@ -101,6 +101,8 @@ bool is_thread_local(const void *address);
 void memory_start(void);
 void memory_finish(void);
 void clock_join(struct clock *c, const struct clock *other);
+/* The same of atomic objects only: nothing older is read, but nothing else is ordered. */
+void clock_see(struct clock *c, const struct clock *other);
 /* An access by the kernel or the C library, which never races with an atomic one. */
 void touch(const void *address, size_t size, const void *pc);
 /* The end of an object's life: as a write to all of it. */

@@ -38,8 +38,8 @@ enum { DIES = 1, INTERRUPTS };
 
 extern const struct scenario scenarios[]; /* up to one without a name */
 
-/* Waits until a thread has ended, or died; the first is 0. As waitpid(2) does, it orders what that
- * did. */
+/* Waits until a thread has ended, or died; the first is 0. Its atomic writes are then the last
+ * ones; what else it did, the model does not order, so that it is seen what the parker orders. */
 void scenario_wait_for_end(int thread);
 
 /* Whether there is but one CPU; each execution starts with more. */

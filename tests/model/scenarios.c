@@ -526,11 +526,24 @@ static void send_0_by_halves(void)
 /* Where the old owner had taken the token, or the only sender died, there is none. */
 static int adopted;
 
-static void adopt(void)
+static enum tpark_state adopt(void)
 {
     scenario_wait_for_end(0);
     const enum tpark_state state = tpark_adopt(p);
     CHECK(state == TPARK_EMPTY || state == TPARK_PARKED || state == TPARK_NOTIFIED);
+    return state;
+}
+
+static void park_in_place(void)
+{
+    place = 7;
+    park_for_message();
+}
+
+static void adopt_and_look_at_place(void)
+{
+    if (adopt() == TPARK_PARKED)
+        CHECK(place == 7);
 }
 
 static void adopt_and_receive(void)
@@ -1440,6 +1453,8 @@ const struct scenario scenarios[] = {
      {receive, send_0, send_1, send_2}, {0, DIES, DIES}},
     {"death-of-owner", TIMED, 1, 2, start_shared, drain_adopted,
      {park_for_message, adopt_and_receive, unpark_with_message}, {DIES}},
+    {"death-of-owner-in-place", UNTIMED, 1, 2, start_shared, drain_adopted,
+     {park_in_place, adopt_and_look_at_place, unpark_with_message}, {DIES}},
     {"death-of-owner-timed", TIMED, 1, 2, start_shared, drain_adopted,
      {park_until, adopt_and_try, unpark_with_message}, {DIES}},
     {"death-of-both", TIMED, 0, 1, start_shared_two, drain_adopted,
