@@ -852,16 +852,19 @@ TEST(spin, learns_from_the_sleep_that_follows_it_elsewhere)
 
 TEST(precise, deadlines_that_are_near_are_spun_and_take_a_token_without_a_wake)
 {
-    struct tpark p;
-    CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER) == 0);
-    unparks_at = 6;
-    fake_time(&p, 1000);
-    CHECK(tpark_park_timeout(&p, 20000) == 0);
-    real_time();
-    CHECK(replaced == TPARK_EMPTY);
-    CHECK(system_calls == 0);
-    CHECK(state_of(&p) == TPARK_EMPTY);
-    tpark_destroy(&p);
+    for (unsigned shared = 0; shared <= TPARK_SHARED; shared += TPARK_SHARED) {
+        struct tpark p;
+        CHECK(tpark_init(&p, TPARK_PRECISE | TPARK_SPIN_NEVER | shared) == 0);
+        unparks_at = 6;
+        replaced = TPARK_NOTIFIED;
+        fake_time(&p, 1000);
+        CHECK(tpark_park_timeout(&p, 20000) == 0);
+        real_time();
+        CHECK(replaced == TPARK_EMPTY);
+        CHECK(system_calls == 0);
+        CHECK(state_of(&p) == TPARK_EMPTY);
+        tpark_destroy(&p);
+    }
 }
 
 TEST(precise, deadlines_take_a_token_that_comes_at_the_last_moment)
