@@ -13,7 +13,8 @@ import tempfile
 PICTURES = pathlib.Path(sys.argv[1])
 BROWSER = shutil.which('chromium') or shutil.which('chromium-browser') or shutil.which('google-chrome')
 NAMES = ['tpark-futex', 'tpark-pthread', 'tpark-never', 'raw-futex', 'spin', 'sem', 'mutex-cond',
-         'nsync', 'ck-ec', 'urcu-wait', 'cxx-semaphore', 'rust-park', 'fixed-25']
+         'nsync', 'ck-ec', 'urcu-wait', 'cxx-semaphore', 'rust-park', 'tpark-price-1',
+         'tpark-fixed-5', 'tpark-fixed-25', 'tpark-fixed-100']
 SECTIONS = {
     'D': (['processes-two-cores'], ['time']),
     'E': (['light'], ['wake']),
@@ -21,7 +22,7 @@ SECTIONS = {
     'H': (['50us', '100us', '1ms', '10ms', '50us-1ns'], ['overshoot']),
     'J': (['1', '10', '100', '1000', '10000', '100-processes'], ['all']),
     'L': (['2-one-core', '4', '8'], ['time']),
-    'W': (['1us', 'exp48', 'bursts'], ['latency', 'cpu']),
+    'W': (['1us', 'exp48', 'bursts'], ['mean', 'cpu']),
 }
 QUANTILES = ['min', 'p1', 'p5', 'p10', 'p25', 'p50', 'p75', 'p90', 'p95', 'p99', 'p99.9', 'max']
 SIZES = [400, 640, 1000, 1600]
