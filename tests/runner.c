@@ -46,13 +46,18 @@ static int run(const struct test *test)
     return status;
 }
 
-/* The arguments choose tests: every one whose name contains one of them. */
+static int is_named(const struct test *test, const char *pattern)
+{
+    return strstr(test->sentence, pattern) || strstr(test->subject, pattern);
+}
+
+/* The arguments choose tests: each whose name contains one of them, or, after '-', does not. */
 static int is_chosen(const struct test *test, char **patterns)
 {
     if (!*patterns)
         return 1;
     for (; *patterns; patterns++)
-        if (strstr(test->sentence, *patterns) || strstr(test->subject, *patterns))
+        if (**patterns == '-' ? !is_named(test, *patterns + 1) : is_named(test, *patterns))
             return 1;
     return 0;
 }
