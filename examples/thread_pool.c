@@ -8,15 +8,13 @@
  * the last searcher that finds work wakes the next, since there may be more. So work spreads one
  * wake at a time, and there is no stampede.
  *
- * No task is lost. A task is queued before its submitter takes the pool's lock. A worker says under
- * that lock that it no longer searches and is idle, and then looks at the queues once more.
- * Whichever has the lock first, the submitter finds an idle worker, or the worker finds the task.
+ * Who is idle stands in a set (tpark_idle.h), from which a wake takes the newest. No task is lost:
+ * a submitter that finds nobody to wake, or somebody who searches, has queued its task before. A
+ * worker says that it no longer searches, enters the set, and then looks at the queues once more.
+ * Between the two steps of each is a sequentially consistent fence. Whichever comes first, the
+ * submitter finds the worker in the set, or the worker finds the task.
  *
- * No token is left behind: who takes a worker off the idle list owes it one unpark, and nobody else
- * unparks it. So one park meets one wake, and needs no loop around it.
- *
- * (A pool in production looks at `searching` and `idle` by atomics before it takes the lock. Then
- * both sides need a sequentially consistent fence between the queue and those two.)
+ * No token is left behind: every wake of the set meets one commit, or one cancel that says so.
  *
  * Run:    ./thread_pool
  * Exits with 0 if every task ran once and every wake met one park.
@@ -27,7 +25,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <tpark.h>
+#include <tpark_idle.h>
 
 enum { WORKERS = 4, QUEUE_SIZE = 64, ROUNDS = 300, DEPTH = 6 };
 
@@ -48,18 +46,17 @@ struct worker {
     struct queue *queue;
     pthread_t thread;
     struct tpark parker;
-    struct worker *next_idle;
-    long runs, parks;
+    struct tpark_idler place;
+    long runs, woken;
 };
 
 struct pool {
     struct worker workers[WORKERS];
     struct queue queues[WORKERS + 1]; /* the last one is for other threads than the workers */
-    pthread_mutex_t lock;             /* of what follows */
-    struct worker *idle;
-    int searching;
-    long wakes;
-    bool is_closed;
+    struct tpark_idle idle;
+    atomic_int searching; /* workers that do, or have been woken to */
+    atomic_long wakes;
+    atomic_bool is_closed;
 };
 
 static void push(struct queue *queue, struct task task)
@@ -80,19 +77,23 @@ static bool pop(struct queue *queue, bool is_newest, struct task *task)
     return found;
 }
 
+static bool wake_idle(struct pool *pool)
+{
+    atomic_fetch_add(&pool->searching, 1); /* on its behalf, so that the next task wakes no other */
+    const bool is_woken = tpark_idle_wake(&pool->idle, 1) == 1;
+    if (is_woken)
+        atomic_fetch_add(&pool->wakes, 1);
+    else
+        atomic_fetch_sub(&pool->searching, 1);
+    return is_woken;
+}
+
 /* Whoever has seen a task that nobody may be looking for calls it. */
 static void wake_one(struct pool *pool)
 {
-    pthread_mutex_lock(&pool->lock);
-    struct worker *w = pool->searching == 0 ? pool->idle : NULL;
-    if (w) {
-        pool->idle = w->next_idle;
-        pool->searching++; /* on its behalf, so that the next task wakes no other */
-        pool->wakes++;
-    }
-    pthread_mutex_unlock(&pool->lock);
-    if (w)
-        tpark_unpark(&w->parker); /* the system call is not made under the lock */
+    atomic_thread_fence(memory_order_seq_cst); /* between the task and the look at `searching` */
+    if (atomic_load(&pool->searching) == 0 && !wake_idle(pool))
+        wake_idle(pool); /* for a task that came while the first seemed to have woken somebody */
 }
 
 static bool is_work_left(struct pool *pool)
@@ -106,34 +107,46 @@ static bool is_work_left(struct pool *pool)
     return tasks > 0;
 }
 
+/* Looks at all queues but its own, the next one first. */
+static bool steal(struct worker *self, struct task *task)
+{
+    struct pool *pool = self->pool;
+    const size_t me = (size_t)(self->queue - pool->queues);
+    bool found = false;
+    for (size_t i = 1; i <= WORKERS && !found; i++)
+        found = pop(&pool->queues[(me + i) % (WORKERS + 1)], false, task);
+    return found;
+}
+
+/* Sleeps while there is nothing to do. Afterwards it counts as searching. */
+static void be_idle(struct worker *self)
+{
+    struct pool *pool = self->pool;
+    bool is_woken = true; /* who wakes it has counted it */
+    tpark_idle_prepare(&pool->idle, &self->place);
+    if (is_work_left(pool) || atomic_load(&pool->is_closed))
+        is_woken = !tpark_idle_cancel(&pool->idle, &self->place);
+    else
+        tpark_idle_commit(&pool->idle, &self->place, NULL);
+    if (is_woken)
+        self->woken++;
+    else
+        atomic_fetch_add(&pool->searching, 1);
+}
+
 /* Searches, and sleeps while there is nothing to find. False when the pool is closed. */
 static bool find_task(struct worker *self, struct task *task)
 {
     struct pool *pool = self->pool;
-    const size_t me = (size_t)(self->queue - pool->queues);
-    pthread_mutex_lock(&pool->lock);
-    pool->searching++;
-    pthread_mutex_unlock(&pool->lock);
+    atomic_fetch_add(&pool->searching, 1);
     for (;;) {
-        bool found = false;
-        for (size_t i = 1; i <= WORKERS && !found; i++)
-            found = pop(&pool->queues[(me + i) % (WORKERS + 1)], false, task);
-        pthread_mutex_lock(&pool->lock);
-        const bool is_last = --pool->searching == 0;
-        const bool is_over = !found && pool->is_closed;
-        if (!found && !is_over) {
-            self->next_idle = pool->idle;
-            pool->idle = self;
-        }
-        pthread_mutex_unlock(&pool->lock);
-        if (is_last && (found || is_over))
+        const bool found = steal(self, task);
+        const bool is_last = atomic_fetch_sub(&pool->searching, 1) == 1;
+        if (found && is_last)
             wake_one(pool);
-        if (found || is_over)
+        if (found || atomic_load(&pool->is_closed))
             return found;
-        if (is_work_left(pool))
-            wake_one(pool); /* most likely itself: then the park finds the token */
-        tpark_park(&self->parker);
-        self->parks++; /* who woke it has counted it as searching */
+        be_idle(self);
     }
 }
 
@@ -164,12 +177,13 @@ static void run_node(struct worker *self, int depth)
 
 int main(void)
 {
-    static struct pool pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    static struct pool pool = {.idle = TPARK_IDLE_INIT};
     for (int i = 0; i <= WORKERS; i++)
         pthread_mutex_init(&pool.queues[i].lock, NULL);
     for (int i = 0; i < WORKERS; i++) {
         struct worker *w = &pool.workers[i];
         *w = (struct worker){.pool = &pool, .queue = &pool.queues[i], .parker = TPARK_INIT};
+        w->place.parker = &w->parker;
         pthread_create(&w->thread, NULL, work, w);
     }
     const int nodes = (2 << DEPTH) - 1;
@@ -180,18 +194,17 @@ int main(void)
         tpark_park(&main_parker);
         assert(atomic_load(&pending) == 0);
     }
-    pthread_mutex_lock(&pool.lock);
-    pool.is_closed = true;
-    pthread_mutex_unlock(&pool.lock);
-    wake_one(&pool); /* who leaves wakes the next */
-    long runs = 0, parks = 0;
+    atomic_store(&pool.is_closed, true);
+    pool.wakes += (long)tpark_idle_wake(&pool.idle, SIZE_MAX);
+    long runs = 0, woken = 0;
     for (int i = 0; i < WORKERS; i++) {
         pthread_join(pool.workers[i].thread, NULL);
         runs += pool.workers[i].runs;
-        parks += pool.workers[i].parks;
+        woken += pool.workers[i].woken;
     }
+    tpark_idle_destroy(&pool.idle);
     printf("%ld tasks in %d rounds, %ld wakes\n", runs, ROUNDS, pool.wakes);
     assert(runs == (long)ROUNDS * nodes);
-    assert(parks == pool.wakes);
+    assert(woken == pool.wakes);
     return 0;
 }

@@ -33,6 +33,7 @@ enum contestant_traits {
     BETWEEN_PROCESSES = 1u << 13, /* lies in memory that owner and waker share */
     BLOCKS_ON = 1u << 14,         /* a park is a block_on, of a future that an unpark wakes */
     WAITS_ONLY = 1u << 15,        /* one of many policies, for the measurement of waits */
+    IDLE_SET = 1u << 16,          /* a set of idle owners, which chooses whom to wake */
 };
 
 /* A contestant that can be built a second time, for an owner and a waker in two processes. */
@@ -46,6 +47,14 @@ enum contestant_traits {
 #define NAME_OF(name) name
 #define PROCESSES_TRAIT 0
 #endif
+
+/* What an IDLE_SET has: one set for all of its parkers. */
+struct idle_calls {
+    void (*prepare)(void *parker);
+    bool (*cancel)(void *parker); /* false: a wake has chosen the owner */
+    void (*commit)(void *parker);
+    size_t (*wake)(size_t count);
+};
 
 struct contestant {
     const char *name;
@@ -65,6 +74,7 @@ struct contestant {
     void (*repeat_poll)(void *parker, uint64_t n);
     /* In place of all these, a WORKER has: wakes the worker, which calls function(argument). */
     void (*post)(void *parker, void (*function)(void *argument), void *argument);
+    const struct idle_calls *idle; /* of an IDLE_SET, in place of park and unpark */
 };
 
 #define CONTESTANT_CALLS_UNTIMED                                                                   \

@@ -40,6 +40,7 @@ pub struct Contestant {
     repeat_unpark: extern "C" fn(*mut c_void, u64),
     repeat_poll: Option<extern "C" fn(*mut c_void, u64)>,
     post: *const c_void,
+    idle: *const c_void,
 }
 
 // SAFETY: nobody writes to it.
@@ -63,6 +64,7 @@ impl Contestant {
             repeat_unpark: repeat_unpark::<P>,
             repeat_poll: None,
             post: ptr::null(),
+            idle: ptr::null(),
         }
     }
 

@@ -50,4 +50,5 @@ const contestant contestant_cxx_atomic_wait = {
     .repeat_unpark = repeat_unpark,
     .repeat_poll = nullptr,
     .post = nullptr,
+    .idle = nullptr,
 };

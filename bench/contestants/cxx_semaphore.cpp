@@ -56,4 +56,5 @@ const contestant contestant_cxx_semaphore = {
     .repeat_unpark = repeat_unpark,
     .repeat_poll = repeat_poll,
     .post = nullptr,
+    .idle = nullptr,
 };

@@ -5,7 +5,7 @@
 
 bool fits_any(const struct contestant *contestant, const struct section *section)
 {
-    return !(contestant->traits & (WORKER | TIMES_OUT | BLOCKS_ON | WAITS_ONLY)) &&
+    return !(contestant->traits & (WORKER | TIMES_OUT | BLOCKS_ON | WAITS_ONLY | IDLE_SET)) &&
            !(contestant->traits & BETWEEN_PROCESSES) == !section->between_processes;
 }
 

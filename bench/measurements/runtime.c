@@ -6,7 +6,8 @@
  * How it parks, as runtimes do: a worker that finds nothing says that it is idle, looks once more,
  * and parks. A producer that has pushed takes one idle worker, and unparks it. Whoever clears the
  * idle flag decides: if it is the worker itself, no unpark comes; if it is a producer, exactly one
- * comes, and the worker parks to take it. So one-shot parkers fit too.
+ * comes, and the worker parks to take it. So one-shot parkers fit too. A contestant that is a set
+ * of idle owners takes the place of all that.
  */
 #include <ck_ring.h>
 #include <math.h>
@@ -66,16 +67,42 @@ static void run_task(struct task *task)
     spin_for(TASK_NS);
 }
 
-static void wait_for_task(struct worker *w)
+static void prepare(struct worker *w)
 {
-    struct runtime *const r = w->runtime;
+    const struct idle_calls *const set = w->runtime->contestant->idle;
+    if (set) {
+        set->prepare(w->parker);
+        return;
+    }
     /* Sequentially consistent, against push(): either we see the task, or it sees us idle. */
     atomic_store(&w->is_idle, true);
     atomic_thread_fence(memory_order_seq_cst);
+}
+
+static void cancel(struct worker *w)
+{
+    const struct contestant *const c = w->runtime->contestant;
+    if (c->idle)
+        (void)c->idle->cancel(w->parker); /* it looks for more, before it is idle again */
+    else if (!atomic_exchange(&w->is_idle, false))
+        c->park(w->parker);
+}
+
+static void commit(struct worker *w)
+{
+    const struct contestant *const c = w->runtime->contestant;
+    (c->idle ? c->idle->commit : c->park)(w->parker);
+}
+
+static void wait_for_task(struct worker *w)
+{
+    struct runtime *const r = w->runtime;
+    prepare(w);
     struct task *const task = pop(r);
-    const bool must_stay = !task && !atomic_load(&r->is_over);
-    if (must_stay || !atomic_exchange(&w->is_idle, false))
-        r->contestant->park(w->parker);
+    if (task || atomic_load(&r->is_over))
+        cancel(w);
+    else
+        commit(w);
     if (task)
         run_task(task);
 }
@@ -103,6 +130,11 @@ static void *work(void *argument)
 
 static void wake_idle(struct runtime *r, unsigned count)
 {
+    if (r->contestant->idle) {
+        r->contestant->idle->wake(count);
+        return;
+    }
+    atomic_thread_fence(memory_order_seq_cst);
     for (unsigned i = 0; i < r->worker_count && count; i++) {
         struct worker *const w = &r->workers[i];
         if (atomic_load(&w->is_idle) && atomic_exchange(&w->is_idle, false)) {
@@ -116,7 +148,6 @@ static void push(struct runtime *r, struct task *task)
 {
     while (!ck_ring_enqueue_mpmc(&r->ring, r->buffer, task))
         relax();
-    atomic_thread_fence(memory_order_seq_cst);
     wake_idle(r, 1);
 }
 
@@ -169,7 +200,6 @@ static void finish(struct runtime *r)
     for (unsigned i = 0; i < r->producer_count; i++)
         pthread_join(r->producers[i].thread, NULL);
     atomic_store(&r->is_over, true);
-    atomic_thread_fence(memory_order_seq_cst);
     wake_idle(r, r->worker_count);
     for (unsigned i = 0; i < r->worker_count; i++) {
         pthread_join(r->workers[i].thread, NULL);
@@ -196,6 +226,11 @@ static void report(const struct runtime *r, struct recorder *recorder)
     record(recorder, 1, (double)push / tasks);
     record(recorder, 2, (double)cpu / tasks);
     record(recorder, 3, tasks / ((double)(last - first) / 1e9) / 1000);
+}
+
+static bool fits(const struct contestant *contestant, const struct section *section)
+{
+    return contestant->idle || fits_waiting(contestant, section);
 }
 
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,
@@ -239,7 +274,7 @@ static const struct column columns[] = {
     {                                                                                              \
         .key = #load "%", .title = "load of " #load " %", .columns = columns,                      \
         .limit = "raw-futex", .parameter = load, .cpus = 2, .ms = 40, .only_full = is_long,        \
-        .fits = fits_waiting, .run = run                                                           \
+        .fits = fits, .run = run                                                                   \
     }
 
 static const struct section sections[] = {SECTION(1, true), SECTION(10, false), SECTION(50, true),
