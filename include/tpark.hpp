@@ -8,6 +8,8 @@
  *   unparker    who unparks; copyable, like std::shared_ptr, and may outlive the owner
  *   waker       what a future or a coroutine is given to announce that it can go on; copyable
  *   this_thread::park() and its kin, on the calling thread's own parker
+ *   idle_set    whom to wake of many (tpark_idle.h); an owner is in it while its idler lives, or
+ *               until a wake has chosen it
  *   block_on(), and sync_wait() for awaitables where the compiler has C++20's coroutines
  *
  * Times are std::chrono's. Timed parks return whether a token was consumed. A duration that is not
@@ -40,6 +42,9 @@
 #include <utility>
 
 #include "tpark.h"
+#ifndef TPARK_HANDLES_ONLY
+#include "tpark_idle.h"
+#endif
 
 #if defined(__cpp_impl_coroutine) && __cpp_impl_coroutine >= 201902L
 #define TPARK_HAS_SYNC_WAIT 1
@@ -116,6 +121,17 @@ class deadline
     timespec time_{};
     bool is_reachable_;
 };
+
+/* The end of a timeout that starts now, or the last time there is. */
+template <class Rep, class Period>
+std::chrono::steady_clock::time_point from_now(const std::chrono::duration<Rep, Period> &timeout)
+{
+    using clock = std::chrono::steady_clock;
+    const auto ns = saturate(timeout);
+    const auto now = clock::now();
+    const auto last = (clock::time_point::max)();
+    return ns < last - now ? now + ns : last;
+}
 
 [[noreturn]] inline void raise(int error, const char *function)
 {
@@ -614,12 +630,121 @@ park_any_until(Set &set, const std::chrono::time_point<std::chrono::steady_clock
 template <class Set, class Rep, class Period>
 [[nodiscard]] bool park_any_for(Set &set, const std::chrono::duration<Rep, Period> &timeout)
 {
-    using clock = std::chrono::steady_clock;
-    const auto ns = detail::saturate(timeout);
-    const auto now = clock::now();
-    const auto last = (clock::time_point::max)();
-    return park_any_until(set, ns < last - now ? now + ns : last);
+    return park_any_until(set, detail::from_now(timeout));
 }
+
+/* Who is idle. */
+class idle_set
+{
+  public:
+    constexpr idle_set() noexcept = default;
+
+    /* Nothing to give back on Linux; elsewhere tpark_idle_destroy() may be needed. */
+    ~idle_set() = default;
+
+    idle_set(const idle_set &) = delete;
+    idle_set &operator=(const idle_set &) = delete;
+
+    /* Wakes so many owners, the newest first. Returns how many there were. */
+    std::size_t wake(std::size_t count) noexcept
+    {
+        return tpark_idle_wake(&raw_, count);
+    }
+
+    bool wake_one() noexcept
+    {
+        return wake(1) == 1;
+    }
+
+    std::size_t wake_all() noexcept
+    {
+        return wake(SIZE_MAX);
+    }
+
+    ::tpark_idle *native_handle() noexcept
+    {
+        return &raw_;
+    }
+
+  private:
+    ::tpark_idle raw_ = TPARK_IDLE_INIT;
+};
+
+/*
+ * An owner in a set, on its stack, while it looks for work once more:
+ *
+ *     tparkxx::idler me(idle, parker);
+ *     task = pop();
+ *     if (!task)
+ *         me.commit();
+ *
+ * Whatever way it goes out of scope before, the owner is idle no longer, and a wake that has chosen
+ * it is handed on.
+ */
+class idler
+{
+  public:
+    idler(idle_set &set, parker &p) noexcept : idler(set, p.native_handle())
+    {
+    }
+
+    idler(idle_set &set, const owner &o) noexcept : idler(set, o.native_handle())
+    {
+    }
+
+    ~idler()
+    {
+        if (is_prepared_ && !cancel())
+            tpark_idle_wake(set_, 1);
+    }
+
+    idler(const idler &) = delete;
+    idler &operator=(const idler &) = delete;
+
+    /* Returns whether nobody has chosen the owner. If not, the wake is the caller's to hand on. */
+    [[nodiscard]] bool cancel() noexcept
+    {
+        is_prepared_ = false;
+        return tpark_idle_cancel(set_, &raw_);
+    }
+
+    /* Parks. All three return whether a wake has chosen the owner: else time is up, or somebody
+     * unparked its parker. */
+    bool commit() noexcept
+    {
+        return commit(nullptr);
+    }
+
+    template <class Rep, class Period>
+    [[nodiscard]] bool commit_for(const std::chrono::duration<Rep, Period> &timeout)
+    {
+        return commit_until(detail::from_now(timeout));
+    }
+
+    template <class Duration>
+    [[nodiscard]] bool
+    commit_until(const std::chrono::time_point<std::chrono::steady_clock, Duration> &at)
+    {
+        return commit(detail::deadline(at).get());
+    }
+
+  private:
+    idler(idle_set &set, ::tpark *parker) noexcept : set_(set.native_handle())
+    {
+        raw_.parker = parker;
+        tpark_idle_prepare(set_, &raw_);
+    }
+
+    bool commit(const timespec *deadline) noexcept
+    {
+        is_prepared_ = false;
+        return tpark_idle_commit(set_, &raw_, deadline) == 0;
+    }
+
+    ::tpark_idle *set_;
+    ::tpark_idler raw_{};
+    bool is_prepared_ = true;
+};
 
 #endif /* TPARK_HANDLES_ONLY */
 

@@ -16,6 +16,8 @@
 
 using namespace std::chrono;
 using namespace std::chrono_literals;
+using tparkxx::idle_set;
+using tparkxx::idler;
 using tparkxx::owner;
 using tparkxx::parker;
 using tparkxx::state;
@@ -30,6 +32,8 @@ static_assert(std::is_copy_constructible_v<unparker> && std::is_copy_assignable_
 static_assert(std::is_nothrow_move_constructible_v<unparker>);
 static_assert(std::is_copy_constructible_v<waker> && std::is_nothrow_move_constructible_v<waker>);
 static_assert(std::is_trivially_destructible_v<parker>);
+static_assert(std::is_trivially_destructible_v<idle_set>);
+static_assert(!std::is_copy_constructible_v<idler> && !std::is_move_constructible_v<idler>);
 static_assert(!std::is_constructible_v<owner, std::nullptr_t>);
 static_assert(sizeof(parker) == sizeof(::tpark));
 static_assert(sizeof(owner) == sizeof(void *) && sizeof(unparker) == sizeof(void *));
@@ -400,6 +404,81 @@ void a_set_is_parked_on()
     }
 }
 
+idle_set static_set; /* constant-initialised, too */
+
+void an_idler_is_in_the_set_while_it_lives_and_is_woken_newest_first()
+{
+    parker p;
+    owner o;
+    CHECK(!static_set.wake_one());
+    {
+        idler older(static_set, p);
+        idler newer(static_set, o);
+        CHECK(static_set.wake_one());
+        CHECK(newer.commit());
+        CHECK(static_set.wake(2) == 1);
+        CHECK(older.commit_for(1h));
+    }
+    {
+        idler one(static_set, p), other(static_set, o);
+        CHECK(static_set.wake_all() == 2);
+        CHECK(one.commit_until(steady_clock::now()) && !other.cancel());
+    }
+    {
+        idler unneeded(static_set, p);
+    }
+    CHECK(static_set.wake_all() == 0 && !p.try_park() && !o.park_for(0s));
+}
+
+void an_idler_that_is_not_committed_hands_its_wake_on()
+{
+    idle_set set;
+    parker p, q;
+    idler older(set, p);
+    try {
+        idler newer(set, q);
+        CHECK(set.wake_one());
+        throw std::runtime_error("pop");
+    } catch (const std::runtime_error &) {
+    }
+    CHECK(!q.try_park());
+    CHECK(older.commit_for(0s));
+}
+
+void an_idler_that_was_cancelled_leaves_its_wake_to_the_caller()
+{
+    idle_set set;
+    parker p, q;
+    idler older(set, p);
+    {
+        idler newer(set, q);
+        CHECK(set.wake_one());
+        CHECK(!newer.cancel());
+    }
+    CHECK(!q.try_park());
+    CHECK(older.cancel());
+}
+
+void a_commit_says_whether_a_wake_has_chosen_the_owner()
+{
+    idle_set set;
+    parker p;
+    const auto before = steady_clock::now();
+    CHECK(!idler(set, p).commit_for(1500us));
+    CHECK(steady_clock::now() - before >= 1500us);
+    CHECK(!idler(set, p).commit_until(steady_clock::now()));
+    CHECK(!idler(set, p).commit_for(-1h));
+    p.unpark();
+    CHECK(!idler(set, p).commit());
+    CHECK(!set.wake_one());
+    std::thread other([&] {
+        while (!set.wake_one())
+            std::this_thread::yield();
+    });
+    CHECK(idler(set, p).commit_for((hours::max)()));
+    other.join();
+}
+
 /* A kind of our own, whose references can be counted. */
 int references, wakes;
 const tpark_waker_vtable *counting_vtable();
@@ -530,6 +609,10 @@ int main()
     an_assignment_to_itself_changes_nothing();
     an_assignment_gives_back_what_was_there();
     a_set_is_parked_on();
+    an_idler_is_in_the_set_while_it_lives_and_is_woken_newest_first();
+    an_idler_that_is_not_committed_hands_its_wake_on();
+    an_idler_that_was_cancelled_leaves_its_wake_to_the_caller();
+    a_commit_says_whether_a_wake_has_chosen_the_owner();
     a_waker_keeps_its_count();
     want_of_memory_throws_bad_alloc_and_leaves_nothing();
     the_current_thread_has_a_parker();

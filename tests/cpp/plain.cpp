@@ -26,6 +26,9 @@ void all_classes_are_usable()
     o.park();
     std::move(w).wake();
     CHECK(o.park_for(std::chrono::nanoseconds(0)));
+    tparkxx::idle_set idle;
+    tparkxx::idler me(idle, p);
+    CHECK(idle.wake_one() && me.commit());
     tparkxx::this_thread::get_unparker().unpark();
     tparkxx::this_thread::park();
     tparkxx::block_on([polls = 0](const tpark_waker &lent) mutable {
