@@ -6,3 +6,5 @@ mod contestant;
 
 mod block_on;
 mod parkers;
+#[cfg(feature = "parking_lot_core")]
+mod parking_lot;
