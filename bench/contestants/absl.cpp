@@ -42,9 +42,9 @@ static inline void park(parker *p)
 
 static inline bool park_timeout(parker *p, uint64_t timeout_ns)
 {
-    const bool token = timeout_ns == 0 ? p->token.HasBeenNotified()
-                                       : p->token.WaitForNotificationWithTimeout(
-                                             absl::Nanoseconds(timeout_ns));
+    const bool token = timeout_ns == 0
+                           ? p->token.HasBeenNotified()
+                           : p->token.WaitForNotificationWithTimeout(absl::Nanoseconds(timeout_ns));
     if (token)
         renew(p);
     return token;
