@@ -27,13 +27,15 @@ enum contestant_traits {
     USES_FILE = 1u << 7,    /* holds a file descriptor */
     WALL_CLOCK = 1u << 8,   /* its timeouts follow the wall clock */
     WORKER = 1u << 9,       /* no parker, but a sleeping thread of its own that runs functions */
-    TIMES_OUT = 1u << 10,   /* a limit of timeouts alone: else it is the same as another one */
+    TIMES_OUT = 1u << 10,   /* of interest for its timeouts: else it is the same as another one */
     HAS_POLICY = 1u << 11,  /* its users choose whether it spins, or it chooses by itself */
     NAPS = 1u << 12,        /* sleeps for 10 ms at a time where the waker is slow */
     BETWEEN_PROCESSES = 1u << 13, /* lies in memory that owner and waker share */
     BLOCKS_ON = 1u << 14,         /* a park is a block_on, of a future that an unpark wakes */
     WAITS_ONLY = 1u << 15,        /* one of many policies, for the measurement of waits */
     IDLE_SET = 1u << 16,          /* a set of idle owners, which chooses whom to wake */
+    CALLED_OTHERWISE = 1u << 17,  /* asleep it is the same as another one */
+    CROWD_ONLY = 1u << 18, /* a setting of the process that matters to thousands of sleepers */
 };
 
 /* A contestant that can be built a second time, for an owner and a waker in two processes. */

@@ -55,6 +55,7 @@ struct section {
     unsigned max_rounds; /* 0: no limit of its own */
     bool only_full;      /* too long for --quick */
     bool between_processes;
+    const char *(*lacks)(void); /* what this machine lacks for it, or NULL; NULL: nothing can */
     bool (*fits)(const struct contestant *contestant, const struct section *section);
     /* Measures `n` of whatever it measures, and records at least one value for each column. */
     void (*run)(const struct contestant *contestant, const struct section *section, uint64_t n,

@@ -329,14 +329,15 @@ static bool is_section_wanted(const struct options *options, const struct sectio
     return !(section->only_full && options->is_quick);
 }
 
-static void plan(const struct options *options)
+/* Returns whether there is anything to do. */
+static bool plan(const struct options *options)
 {
-    progress.start_ns = monotonic_ns();
     for (size_t i = 0; all_measurements[i]; i++)
         for (size_t j = 0; j < all_measurements[i]->section_count; j++)
             if ((!options->chooses || options->is_chosen[i]) &&
                 is_section_wanted(options, &all_measurements[i]->sections[j]))
                 progress.planned_ms += planned_ms(&all_measurements[i]->sections[j]);
+    return progress.planned_ms > 0;
 }
 
 static void print_left_out(const struct options *options, const struct section *section,
@@ -366,6 +367,11 @@ static void run_measurement(const struct options *options, struct harness *harne
         has_heading = true;
         if (section->cpus > cpu_count()) {
             print_left_out(options, section, "it needs %u CPUs", section->cpus);
+            continue;
+        }
+        const char *const lack = section->lacks ? section->lacks() : NULL;
+        if (lack) {
+            print_left_out(options, section, "%s", lack);
             continue;
         }
         struct result result;
@@ -447,6 +453,8 @@ int main(int argc, char **argv)
     }
     if (options.trace && !read_trace(options.trace))
         fail(options.trace, errno);
+    if (!plan(&options))
+        fail("--quick leaves no section of these measurements", 0);
     open_outputs(&options);
     find_cpus();
     const int error = options.wants_realtime ? use_realtime() : 0;
@@ -478,7 +486,7 @@ int main(int argc, char **argv)
     const struct contestant *chosen[MAX_CHOSEN];
     const size_t count = choose(&options, chosen);
     struct results results = {0};
-    plan(&options);
+    progress.start_ns = monotonic_ns();
     for (size_t i = 0; all_measurements[i] && !was_interrupted; i++)
         if (!options.chooses || options.is_chosen[i])
             run_measurement(&options, &harness, all_measurements[i], chosen, count, &results);

@@ -5,13 +5,15 @@
 
 bool fits_any(const struct contestant *contestant, const struct section *section)
 {
-    return !(contestant->traits & (WORKER | TIMES_OUT | BLOCKS_ON | WAITS_ONLY | IDLE_SET)) &&
+    return !(contestant->traits &
+             (WORKER | TIMES_OUT | BLOCKS_ON | WAITS_ONLY | IDLE_SET | CROWD_ONLY)) &&
            !(contestant->traits & BETWEEN_PROCESSES) == !section->between_processes;
 }
 
 bool fits_waiting(const struct contestant *contestant, const struct section *section)
 {
-    return fits_any(contestant, section) && !(contestant->traits & CANNOT_WAIT);
+    return fits_any(contestant, section) &&
+           !(contestant->traits & (CANNOT_WAIT | CALLED_OTHERWISE));
 }
 
 bool fits_sleeping(const struct contestant *contestant, const struct section *section)

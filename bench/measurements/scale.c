@@ -10,7 +10,7 @@
 #include "machine.h"
 #include "measure.h"
 
-enum { MAX_CROWD = 10000, MAX_PROCESSES = 100 };
+enum { MAX_CROWD = 10000, MIN_CROWD = 1000, MAX_PROCESSES = 100 };
 
 struct crowd {
     const struct contestant *contestant;
@@ -204,6 +204,12 @@ static void run(const struct contestant *contestant, const struct section *secti
     delete_shared(shared, sizeof *shared);
 }
 
+static bool fits(const struct contestant *contestant, const struct section *section)
+{
+    return fits_sleeping(contestant, section) ||
+           (contestant->traits & CROWD_ONLY && section->parameter >= MIN_CROWD);
+}
+
 static const struct column columns[] = {
     {"one", "wake of one", "ns", SHOW_SPREAD},
     {"one-unpark", "waker's cost", "ns", SHOW_MEDIAN},
@@ -216,7 +222,7 @@ static const struct column columns[] = {
     {                                                                                              \
         .key = #count, .title = "parked threads: " #count, .columns = columns,                     \
         .limit = "raw-futex", .parameter = count, .cpus = 2, .ms = ms_, .fixed_n = wakes,          \
-        .max_rounds = rounds, .only_full = is_long, .fits = fits_sleeping, .run = run              \
+        .max_rounds = rounds, .only_full = is_long, .fits = fits, .run = run                       \
     }
 
 /* To gather a crowd takes longer than to wake one: large ones get a fixed number of wakes. */

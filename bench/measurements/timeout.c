@@ -65,7 +65,7 @@ static const struct section sections[] = {
     SECTION(1000, 20, "1ms", "1 ms", DEFAULT_SLACK, "as by default", true),
     SECTION(10000, 30, "10ms", "10 ms", DEFAULT_SLACK, "as by default", true),
     SECTION(50, 10, "50us-1ns", "50 us", NO_SLACK, "1 ns", true),
-    SECTION(100, 10, "100us-1ns", "100 us", NO_SLACK, "1 ns", false),
+    SECTION(100, 10, "100us-1ns", "100 us", NO_SLACK, "1 ns", true),
     SECTION(1000, 20, "1ms-1ns", "1 ms", NO_SLACK, "1 ns", true),
     SECTION(10000, 30, "10ms-1ns", "10 ms", NO_SLACK, "1 ns", true),
 };

@@ -173,32 +173,32 @@ static void *own(void *argument)
 static void run(const struct contestant *contestant, const struct section *section, uint64_t n,
                 struct recorder *recorder)
 {
-    struct waits *const w = aligned_alloc(128, (sizeof *w + 127) / 128 * 128);
-    if (!w)
-        fail("out of memory", ENOMEM);
+    struct waits *const w = new_shared(sizeof *w);
     *w = (struct waits){.contestant = contestant,
                         .parker = new_parker(contestant),
                         .pattern = (enum pattern)section->variant,
                         .n = n,
                         .recorder = recorder};
-    pthread_t owner, waker;
-    pthread_barrier_init(&w->start, NULL, 2);
-    start_thread(&owner, 0, own, w);
-    start_thread(&waker, 1, wake, w);
-    pthread_join(waker, NULL);
+    struct runner owner, waker;
+    init_barrier(&w->start, 2);
+    start_runner(&owner, false, 0, own, w);
+    start_runner(&waker, section->between_processes, 1, wake, w);
+    join_runner(&waker);
     pthread_barrier_wait(&w->start);
-    pthread_join(owner, NULL);
+    join_runner(&owner);
     pthread_barrier_destroy(&w->start);
     delete_parker(contestant, w->parker);
-    free(w);
+    delete_shared(w, sizeof *w);
 }
 
-/* Those that sleep at once do as the limit does, so it stands for them. */
+/* Those that sleep at once do as the limit does, so it stands for them; processes are few. */
 static bool fits(const struct contestant *contestant, const struct section *section)
 {
+    if (section->between_processes)
+        return fits_waiting(contestant, section);
     const bool may_spin = contestant->traits & (SPINS_FIRST | HAS_POLICY | NEVER_SLEEPS);
-    return !(contestant->traits &
-             (WORKER | TIMES_OUT | CANNOT_WAIT | BETWEEN_PROCESSES | BLOCKS_ON)) &&
+    return !(contestant->traits & (WORKER | TIMES_OUT | CANNOT_WAIT | BETWEEN_PROCESSES |
+                                   BLOCKS_ON | CALLED_OTHERWISE | CROWD_ONLY)) &&
            (may_spin || strcmp(contestant->name, section->limit) == 0);
 }
 
@@ -210,18 +210,27 @@ static const struct column columns[] = {
     {0},
 };
 
-#define SECTION(key_, title_, pattern)                                                             \
+#define SECTION(key_, title_, pattern, limit_, processes)                                          \
     {                                                                                              \
-        .key = key_, .title = title_, .columns = columns, .limit = "raw-futex",                    \
-        .variant = pattern, .cpus = 2, .fixed_n = PARKS, .max_rounds = 5, .only_full = true,       \
-        .fits = fits, .run = run                                                                   \
+        .key = key_, .title = title_, .columns = columns, .limit = limit_, .variant = pattern,     \
+        .cpus = 2, .fixed_n = PARKS, .max_rounds = 5, .only_full = true,                           \
+        .between_processes = processes, .fits = fits, .run = run                                   \
     }
+#define BETWEEN(name, title)                                                                       \
+    SECTION("processes-" #name, "between processes: " title, PATTERN_##name,                       \
+            "raw-futex-processes", true)
 
 static const struct section sections[] = {
-#define P(name, title, wait) SECTION(#name, title, PATTERN_##name),
+#define P(name, title, wait) SECTION(#name, title, PATTERN_##name, "raw-futex", false),
     PATTERNS
 #undef P
-        SECTION("trace", "the waits of the file", PATTERN_trace),
+        SECTION("trace", "the waits of the file", PATTERN_trace, "raw-futex", false),
+    BETWEEN(1us, "always 1 us"),
+    BETWEEN(20us, "always 20 us"),
+    BETWEEN(100us, "always 100 us"),
+    BETWEEN(exp15, "exponential, mean 15 us"),
+    BETWEEN(turn, "1 and 100 us in turn"),
+    BETWEEN(mix50, "50 % 1 us, 50 % 100 us"),
 };
 
 extern const struct measurement measure_waits;

@@ -27,9 +27,9 @@ static const struct column columns[] = {
         .fits = fits_waiting, .run = run                                                           \
     }
 
-static const struct section sections[] = {SECTION(0, false), SECTION(1, true),   SECTION(5, false),
-                                          SECTION(20, true), SECTION(40, true),  SECTION(60, true),
-                                          SECTION(90, true), SECTION(100, false)};
+static const struct section sections[] = {SECTION(0, false), SECTION(1, true),  SECTION(5, false),
+                                          SECTION(20, true), SECTION(40, true), SECTION(60, true),
+                                          SECTION(90, true), SECTION(100, true)};
 
 extern const struct measurement measure_work;
 const struct measurement measure_work = {

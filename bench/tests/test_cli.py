@@ -27,7 +27,7 @@ def bench(*options, path=None, within=None):
     """within: a function that restricts the process before it runs the program."""
     environment = dict(os.environ, **({'PATH': path} if path is not None else {}))
     return subprocess.run([BENCH, '--verbose', *options], capture_output=True, text=True,
-                          timeout=120, env=environment, preexec_fn=within, check=False)
+                          timeout=300, env=environment, preexec_fn=within, check=False)
 
 
 # Numbers of x86-64.
@@ -86,7 +86,8 @@ class Bench(unittest.TestCase):
         self.assertIn('(null pair)', tables.read_text())
 
     def test_has_no_heading_without_a_section(self):
-        result = bench('--quick', '--measure', 'AK', '--only', 'sem', within=lambda: None)
+        result = bench('--quick', '--measure', 'AP', '--only', 'sem', within=lambda: None)
+        self.assertNotIn('\nP. ', result.stdout)
         headings = [line for line in result.stdout.splitlines() if line[1:2] == '.']
         self.assertTrue(all('\n\n  ' in result.stdout.split(line)[1][:4] for line in headings))
 
@@ -102,6 +103,11 @@ class Bench(unittest.TestCase):
             self.assertNotEqual(bench(*FAST, '--seed', wrong).returncode, 0)
 
     def test_refuses_to_measure_nothing(self):
+        path = self.directory / 'json'
+        result = bench('--quick', '--measure', 'P', '--json', path)
+        self.assert_one_line(result, '--quick')
+        self.assertNotEqual(result.returncode, 0)
+        self.assertFalse(path.exists())
         for nothing in ('', ',', '9'):
             result = bench('--measure', nothing)
             self.assertNotEqual(result.returncode, 0)
@@ -206,6 +212,13 @@ class Bench(unittest.TestCase):
         self.assertIn('left out, since it needs 2 CPUs', result.stdout)
         self.assertRegex(result.stdout, r'ping-pong on one core\n')
         self.assertRegex(result.stdout, r'(?m)^  sem +\d')
+
+    @unittest.skipUnless(platform.machine() == 'x86_64', 'the system calls have other numbers')
+    def test_says_what_the_machine_lacks_for_a_section(self):
+        result = bench('--measure', 'P', '--only', 'sem',
+                       within=lambda: refuse(SCHED_SETSCHEDULER, errno.EPERM))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn('left out, since real-time priority is not allowed', result.stdout)
 
     @unittest.skipUnless(platform.machine() == 'x86_64', 'the system calls have other numbers')
     def test_refused_system_calls(self):
@@ -319,6 +332,38 @@ class Bars(unittest.TestCase):
         self.assertRegex(result.stdout, r'5 µs \| cpu, times tpark-never \| 1 \|.* shown')
         self.assertRegex(result.stdout, r'best free one in hindsight \| 1 \|.* shown')
         self.assertRegex(result.stdout, r'price 1 \| .*best in hindsight \| 1.1 \|.* shown')
+
+    def rows_of(self, *sections):
+        """Each section in a file of its own: measurement, key, and values by contestant."""
+        files = []
+        for measurement, key, contestants in sections:
+            files.append(pathlib.Path(self.scratch.name) / f'result-{measurement}-{key}')
+            files[-1].write_text(json.dumps({'sections': [{
+                'measurement': measurement, 'section': key, 'disturbed': False, 'entries': [
+                    {'contestant': name, 'null_pair': False, 'columns': {
+                        column: {'rounds': [value] * 15} for column, value in columns.items()}}
+                    for name, columns in contestants.items()]}]}))
+        result = subprocess.run([BARS, *files], capture_output=True, text=True, check=False)
+        return [line for line in result.stdout.splitlines()[2:]
+                if not line.endswith('not measured |')]
+
+    def test_a_bystander_may_lose_more_where_the_trip_at_least_halves(self):
+        never = {'time': 100, 'cpu': 10, 'bystander': 100}
+        own = {'cpu': 10, 'bystander': 110}
+        rows = self.rows_of(
+            ('P', 'bystander-5us', {'tpark-never': never, 'tpark-futex': {**own, 'time': 40}}),
+            ('P', 'bystander-60us', {'tpark-never': never, 'tpark-futex': {**own, 'time': 60}}))
+        self.assertRegex(rows[0], r'5 µs .* \| 1.111 \| shown')
+        self.assertRegex(rows[1], r'60 µs .* \| 1.031 \| missed')
+
+    def test_a_shared_parker_may_look_at_its_mark(self):
+        rows = self.rows_of(('B', '', {'tpark-futex': {'time': 10}, 'tpark-shared': {'time': 13},
+                                       'raw-locked': {'time': 9}, 'raw-locked-mark': {'time': 12}}))
+        self.assertRegex(rows[0], r'a look at the mark \| 1 \|.* shown')
+
+    def test_compares_with_another_commit_beside_it(self):
+        rows = self.rows_of(('A', '', {'tpark-futex': {'time': 104}, 'tpark-beside': {'time': 100}}))
+        self.assertRegex(rows[0], r'and before \| time, times tpark-beside \| 1.04 .* missed')
 
     def test_an_interval_above_the_bar_misses_it(self):
         status, rows = self.bars({'tpark-futex': [116] * 15, 'spin': [100] * 15})
