@@ -180,22 +180,27 @@ static inline uint32_t traits_of(struct tpark *p)
 /* What struct tpark_owed keeps beside the traits: so it is not 0, whatever they are. */
 enum { OWED = 1 << 8 };
 
-/* What a give has to do that replaced this state. Reads the parker only if it is shared. */
+/* Whether a give that replaced this state owes a wake. Reads the parker only if it is shared. */
+static inline bool owes_wake(struct tpark *p, uint32_t traits, uint32_t replaced)
+{
+    if (replaced == TPARK_NOTIFIED && traits & TPARK_SHARED)
+        /* Relaxed: arm() published it, and give() acquired that. */
+        return atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
+    return replaced != TPARK_NOTIFIED && replaced != TPARK_EMPTY;
+}
+
+/* What a give has to do that replaced this state. */
 static struct tpark_owed owed_after(struct tpark *p, uint32_t traits, uint32_t replaced,
                                     const char *function)
 {
-    bool owes_wake = replaced == TPARK_PARKED;
-    if (replaced == TPARK_NOTIFIED && traits & TPARK_SHARED)
-        /* Relaxed: arm() published it, and give() acquired that. */
-        owes_wake = atomic_load_explicit(tpark_armed_mark(p), memory_order_relaxed);
+    const bool is_owed = owes_wake(p, traits, replaced);
     if (replaced > TPARK_NOTIFIED) {
         wrong_state(p, replaced, function, corrupt);
         replaced = TPARK_PARKED; /* for all we know */
-        owes_wake = true;
     }
     return (struct tpark_owed){
         .replaced = (enum tpark_state)replaced,
-        .wake = owes_wake ? OWED | traits : 0,
+        .wake = is_owed ? OWED | traits : 0,
         .parker = p,
     };
 }
@@ -396,9 +401,8 @@ enum tpark_state tpark_unpark(struct tpark *p)
 {
     const uint32_t traits = traits_of(p);
     const uint32_t replaced = give(p);
-    const bool is_done =
-        replaced == TPARK_EMPTY || (replaced == TPARK_NOTIFIED && !(traits & TPARK_SHARED));
-    return is_done ? (enum tpark_state)replaced : finish_unpark(p, traits, replaced);
+    return owes_wake(p, traits, replaced) ? finish_unpark(p, traits, replaced)
+                                          : (enum tpark_state)replaced;
 }
 
 bool tpark_arm(struct tpark *p)
