@@ -15,7 +15,7 @@ atomic_int locks;
 atomic_int frees;
 size_t last_allocation;
 bool refuse_allocations;
-void (*before_syscall)(long number);
+void (*_Atomic before_syscall)(long number);
 void (*before_clock)(void);
 atomic_uint clocks_read;
 void (*on_clock)(void);
@@ -87,8 +87,9 @@ __attribute__((no_sanitize_address)) long __wrap_syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    if (before_syscall)
-        before_syscall(number);
+    void (*const before)(long) = before_syscall;
+    if (before)
+        before(number);
     const long result = __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (result >= 0)
         errno = SPOILT_ERRNO;

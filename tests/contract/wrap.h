@@ -26,7 +26,7 @@ extern size_t last_allocation;
 extern bool refuse_allocations;
 
 /* Called before each system call that the library makes by syscall(), unless NULL. */
-extern void (*before_syscall)(long number);
+extern void (*_Atomic before_syscall)(long number);
 
 /* Called before each look of the library at a clock, unless NULL. */
 extern void (*before_clock)(void);
