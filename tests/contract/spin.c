@@ -383,6 +383,8 @@ static size_t spins_among = 1;     /* and of so many */
 /* When the last story began: one comes after the other, the first one after a week of uptime. */
 static uint64_t began_ns = 7 * 86400 * (uint64_t)1000000000;
 
+static uint64_t cpu_began_ns = 7 * 86400 * (uint64_t)1000000000;
+
 /* Whether the owner took the token without sleeping. */
 static bool spins(struct tpark *p, struct story next)
 {
@@ -393,7 +395,7 @@ static bool spins(struct tpark *p, struct story next)
     parker = p;
     tick_ns = 200;
     fake_clock_ns = began_ns;
-    fake_cpu_ns = began_ns;
+    fake_cpu_ns = cpu_began_ns;
     due_ns = began_ns + story.wait_us * 1000;
     is_given = false;
     fake_cpu = 0;
@@ -498,6 +500,12 @@ TEST(adaptive_policy, spins_for_longer_at_a_higher_price)
         const struct story far = {waits[price] * 2, 20, 1, NULL, false};
         CHECK(!learns_to_spin(new_parker(TPARK_SPIN_PRICE(price)), far));
     }
+}
+
+TEST(adaptive_policy, learns_what_a_sleep_costs_in_a_threads_first_second_of_cpu_time)
+{
+    cpu_began_ns = 1;
+    CHECK(learns_to_spin(new_parker(TPARK_SPIN_ADAPTIVE), (struct story){10, 20, 1, NULL, false}));
 }
 
 TEST(adaptive_policy, never_spins_for_more_than_100_microseconds)
