@@ -192,7 +192,7 @@ TEST(park_any, with_a_deadline_that_has_passed_takes_tokens_and_never_sleeps)
     CHECK(tpark_unpark(&family.p[2]) == TPARK_EMPTY);
     CHECK(tpark_park_any(family.set, family.count, &long_past) == 0);
     check_only_token_is_of(&family, 2);
-    before_syscall = NULL;
+    before_syscall = NO_HOOK;
 }
 
 TEST(park_any, refuses_what_is_no_time_or_no_set_and_touches_nothing)

@@ -365,7 +365,7 @@ TEST(hook, is_called_in_place_of_the_wake_when_the_owner_is_armed)
     CHECK(place.wakes == 4);
     CHECK(tpark_disarm(p));
     CHECK(system_calls + locks == before); /* with which the library would wake */
-    before_syscall = NULL;
+    before_syscall = NO_HOOK;
     tpark_thread_free(place.thread);
 }
 

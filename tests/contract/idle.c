@@ -133,7 +133,7 @@ TEST(idle_wake, gives_the_tokens_before_the_first_wake)
     chosen = owners;
     before_syscall = look_at_the_first_wake;
     CHECK(tpark_idle_wake(&idle, OWNERS) == OWNERS);
-    before_syscall = NULL;
+    before_syscall = NO_HOOK;
     CHECK(wakes == OWNERS);
     for (int i = 0; i < OWNERS; i++)
         check_woken(&owners[i]);

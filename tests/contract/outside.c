@@ -118,7 +118,7 @@ static struct tpark *map_parker(void)
 static void consume_and_unmap(long number)
 {
     (void)number;
-    before_syscall = NULL;
+    before_syscall = NO_HOOK;
     CHECK(tpark_disarm(page));
     CHECK(munmap(page, page_size) == 0);
 }

@@ -228,7 +228,7 @@ static void fake_time(struct tpark *p, uint64_t tick)
 static void real_time(void)
 {
     on_clock = NULL;
-    before_syscall = NULL;
+    before_syscall = NO_HOOK;
     fake_clock_ns = 0;
 }
 
@@ -836,10 +836,10 @@ TEST(spin, learns_from_the_sleep_that_follows_it_elsewhere)
         system_calls = 0;
         fake_cpu = 0;
         on_clock = give_when_due;
-        before_syscall = NULL;
+        before_syscall = NO_HOOK;
         token = tpark_spin(p, NULL);
         if (!token && tpark_arm(p)) {
-            before_syscall = NULL;
+            before_syscall = NO_HOOK;
             on_clock = NULL;
             fake_clock_ns = due_ns;
             fake_cpu = 1;

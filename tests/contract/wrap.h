@@ -25,8 +25,9 @@ extern atomic_int frees;
 extern size_t last_allocation;
 extern bool refuse_allocations;
 
-/* Called before each system call that the library makes by syscall(), unless NULL. */
+/* Called before each system call that the library makes by syscall(), unless NO_HOOK. */
 extern void (*_Atomic before_syscall)(long number);
+#define NO_HOOK ((void (*)(long))0)
 
 /* Called before each look of the library at a clock, unless NULL. */
 extern void (*before_clock)(void);
