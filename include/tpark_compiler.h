@@ -16,8 +16,9 @@
 #define TPARK_NONNULL(...)
 #define TPARK_MUST_USE
 #endif
-/* What never blocks, allocates or takes a lock; a compiler that knows real time checks callers. */
-#if defined(__has_attribute)
+/* What never blocks, allocates or takes a lock; a compiler that knows real time checks callers
+ * (clang 19 knows the attribute, but wants it again at each definition). */
+#if defined(__clang_major__) && __clang_major__ >= 20
 #if __has_attribute(nonblocking)
 #define TPARK_NONBLOCKING __attribute__((nonblocking))
 #endif

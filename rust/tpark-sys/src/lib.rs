@@ -100,14 +100,14 @@ pub const TPARK_SLACK: c_uint = 1 << 5;
 /// `TPARK_SPIN_PRICE(price)`.
 #[must_use]
 pub const fn tpark_spin_price(price: u8) -> c_uint {
-    TPARK_SPIN_ADAPTIVE | (price as c_uint) << 6
+    TPARK_SPIN_ADAPTIVE | ((price as c_uint) << 6)
 }
 
 /// `TPARK_SPIN_FIXED_US(us)`.
 #[must_use]
 pub const fn tpark_spin_fixed_us(us: u64) -> c_uint {
     let us = if us < 65535 { us as c_uint } else { 65535 };
-    TPARK_SPIN_FIXED | us << 16
+    TPARK_SPIN_FIXED | (us << 16)
 }
 
 #[repr(C)]
