@@ -29,6 +29,7 @@
 #include "backend.h"
 #include "deadline.h"
 #include "desk.h"
+#include "park.h"
 #include "policy.h"
 #include "relax.h"
 
@@ -99,10 +100,11 @@ static size_t arm_all(struct tpark_any *set, size_t count)
     return count;
 }
 
-static void disarm_all(struct tpark_any *set, size_t count)
+static void disarm_all(struct tpark_any *set, size_t count, bool has_slept)
 {
     for (size_t i = 0; i < count; i++)
-        set[i].has_token = tpark_disarm(set[i].parker);
+        set[i].has_token =
+            has_slept ? tpark_disarm(set[i].parker) : tpark_disarm_unslept(set[i].parker);
 }
 
 /* Relaxed: disarm_all() decides, and synchronises; this only saves it a premature call. */
@@ -177,7 +179,7 @@ static void park_at_desk(struct tpark_any *set, size_t count, const struct times
     const size_t armed = arm_all(set, count);
     if (armed == count)
         sleep_at(desk, set, count, deadline);
-    disarm_all(set, armed);
+    disarm_all(set, armed, true);
     tpark_desk_leave(desk);
 }
 
@@ -205,7 +207,7 @@ int tpark_park_any(struct tpark_any *set, size_t count, const struct timespec *d
     if (!spin_for_any(set, count, deadline)) {
         const size_t armed = arm_all(set, count);
         const bool has_slept = armed < count || sleep_on_all(set, count, deadline);
-        disarm_all(set, armed);
+        disarm_all(set, armed, has_slept);
         if (!has_slept && !is_any_token(set, count))
             park_at_desk(set, count, deadline);
     }

@@ -48,7 +48,7 @@
 enum place { OUTSIDE, IDLE, CHOSEN, GIVEN };
 
 /* How many tokens are given before the first wake. */
-enum { BATCH = 64 };
+enum { BATCH = 32 };
 
 /* As with the state word of a parker (backend.h), the header's plain types are atomic ones. */
 static struct tpark_idler *_Atomic *newest_of(struct tpark_idle *idle)

@@ -419,6 +419,11 @@ bool tpark_disarm(struct tpark *p)
     return token;
 }
 
+bool tpark_disarm_unslept(struct tpark *p)
+{
+    return disarm(p, "tpark_disarm");
+}
+
 bool tpark_spin(struct tpark *p, const struct timespec *deadline)
 {
     const int saved_errno = errno;

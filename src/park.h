@@ -11,6 +11,9 @@
 bool tpark_is_armed(struct tpark *p);
 void tpark_require_idle(struct tpark *p, const char *function);
 
+/* tpark_disarm() of an owner that could not sleep, and has nothing to learn from that. */
+bool tpark_disarm_unslept(struct tpark *p);
+
 /* tpark_wake_owner() of whoever owes a wake, and has left the note. Changes errno. */
 void tpark_wake_noted_owner(struct tpark_owed owed);
 
