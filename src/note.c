@@ -3,11 +3,10 @@
  * An owner that comes back from a sleep sees one span of time, and needs to know two: for how long
  * it had to wait for the token, and how long it then took to wake up. So the waker leaves a note.
  * An unpark that replaced PARKED, and is about to pay for a system call in any case, notes the time
- * and its CPU:
+ * and its CPU, unless the owner has said that it would not read that (policy.c):
  *
  *     park begins           the note           park returns
- *          |------- wait ------|---- latency ------|           and whether the waker's CPU was its
- * own
+ *          |------- wait ------|---- latency ------|     and whether the waker's CPU was its own
  *
  * Two places. An unpark may touch a private parker no more after its exchange, so those notes lie
  * in a small table of the process, under a hash of the parker's address. Two parkers that share a
